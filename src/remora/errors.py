@@ -1,0 +1,169 @@
+"""Every exception that Remora raises on purpose.
+
+Each one says what is wrong, and carries a hint of what to do next::
+
+    RemoraError
+    ├── ConfigError              a file, key or option of the user is wrong       exit 2
+    │   └── ProjectNotFound      no remora.toml and no AI Toolkit layout          exit 2
+    ├── ModelError               the base model can't be served                   exit 3
+    │   └── UnsupportedModel     its architecture is not one that Remora runs     exit 3
+    ├── AdapterError             an adapter can't be served                       exit 3
+    │   ├── AdapterBroken        its files are missing, damaged or inconsistent   exit 3
+    │   └── AdapterUnsupported   it asks for what the engine can't do right       exit 3
+    ├── EndpointError            an endpoint did not answer as hoped              exit 4
+    ├── RequestError             a request is wrong                               HTTP 400
+    │   ├── PromptTooLong        prompt and answer exceed the context             HTTP 400
+    │   ├── Unauthorized         no key, or not the right one                     HTTP 401
+    │   ├── ModelNotFound        no such model; names the nearest                 HTTP 404
+    │   ├── Conflict             the name is taken                                HTTP 409
+    │   ├── PayloadTooLarge      the body exceeds the limit                       HTTP 413
+    │   └── QueueFull            too many requests are waiting                    HTTP 429
+    ├── NotReady                 loading, draining, or failed to load             HTTP 503
+    └── EngineFailure            the engine broke while it answered               HTTP 500
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RemoraError(Exception):
+    """Base of all; ``str()`` is what is wrong, ``hint`` what to do next."""
+
+    exit_code = 1
+    http_status = 500
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(RemoraError):
+    """A file, key or option that the user wrote is wrong."""
+
+    exit_code = 2
+    http_status = 400
+
+
+class ProjectNotFound(ConfigError):
+    """The folder holds neither ``remora.toml`` nor an AI Toolkit layout."""
+
+
+class ModelError(RemoraError):
+    """The base model's folder can't be read or served."""
+
+    exit_code = 3
+
+
+class UnsupportedModel(ModelError):
+    """The base model's architecture is not one that the engine runs."""
+
+
+class AdapterError(RemoraError):
+    """An adapter can't be served; the message names it."""
+
+    exit_code = 3
+    http_status = 400
+
+
+class AdapterBroken(AdapterError):
+    """The adapter's files are missing, damaged or inconsistent."""
+
+
+class AdapterUnsupported(AdapterError):
+    """The adapter is sound, but asks for something that the engine can't do right."""
+
+
+class EndpointError(RemoraError):
+    """An endpoint can't be reached, or refused what was asked."""
+
+    exit_code = 4
+    http_status = 502
+
+
+class RequestError(RemoraError):
+    """A request is wrong; ``param`` names the offending parameter."""
+
+    http_status = 400
+    code: str | None = "invalid_value"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+        if code is not None:
+            self.code = code
+
+
+class PromptTooLong(RequestError):
+    """The prompt, or prompt and answer together, exceed the context."""
+
+    code = "context_length_exceeded"
+
+
+class Unauthorized(RequestError):
+    """No API key was given, or not the right one."""
+
+    http_status = 401
+    code = "invalid_api_key"
+
+
+class ModelNotFound(RequestError):
+    """No model of that name is served; ``near`` holds the nearest names."""
+
+    http_status = 404
+    code = "model_not_found"
+
+    def __init__(self, name: str, *, near: Sequence[str] = ()) -> None:
+        also = f" Did you mean {', '.join(repr(n) for n in near)}?" if near else ""
+        super().__init__(
+            f"The model {name!r} does not exist.{also}",
+            param="model",
+            hint="GET /v1/models lists what is served.",
+        )
+        self.near = tuple(near)
+
+
+class Conflict(RequestError):
+    """The name is already taken."""
+
+    http_status = 409
+    code = "conflict"
+
+
+class PayloadTooLarge(RequestError):
+    """The request's body exceeds the limit."""
+
+    http_status = 413
+    code = "payload_too_large"
+
+
+class QueueFull(RequestError):
+    """Too many requests are waiting; try again after ``retry_after`` seconds."""
+
+    http_status = 429
+    code = "queue_full"
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message, hint=f"Try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class NotReady(RemoraError):
+    """The endpoint is loading, draining or has failed to load."""
+
+    http_status = 503
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class EngineFailure(RemoraError):
+    """The engine broke while it answered; other requests may go on."""
