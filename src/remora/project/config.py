@@ -1,0 +1,199 @@
+"""``remora.toml``: its keys, and how mistakes in it are told to the user."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from remora.errors import ConfigError
+from remora.project.names import NAME_PATTERN
+from remora.project.toml_lines import key_lines, line_of
+
+CONFIG_FILE = "remora.toml"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """What all tables share: no unknown keys, no guessing of types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ModelSection(Section):
+    """The base model."""
+
+    base: str = Field(
+        description="Folder of the base model (Hugging Face layout, safetensors), relative to"
+        " this file."
+    )
+    name: Name | None = Field(
+        None,
+        examples=["my-model"],
+        description="Name under which it is served. Unset: the folder's name.",
+    )
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = Field(
+        "auto", description="Type of the weights in memory. `auto` measures what is fast here."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where it runs. `auto` takes the GPU if there is one."
+    )
+    context_length: Positive | None = Field(
+        None,
+        examples=[4096],
+        description="Tokens of prompt and answer together. Unset: the model's own limit.",
+    )
+
+
+def _from_path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class AdapterSection(Section):
+    """One adapter: its folder, or a table with the key `path`."""
+
+    path: str = Field(description="Folder of the adapter (PEFT layout), relative to this file.")
+
+
+class EngineSection(Section):
+    """How much is done at once. Unset keys are chosen for the machine and the model."""
+
+    kv_cache_tokens: Positive | None = Field(
+        None,
+        examples=[16384],
+        description="Tokens that the KV cache holds, of all requests together.",
+    )
+    max_batch_size: Positive = Field(32, description="Requests that run at once.")
+    max_queue: Annotated[int, Field(ge=0)] = Field(
+        256, description="Requests that may wait; further ones are refused with status 429."
+    )
+    prefill_chunk: Positive | None = Field(
+        None,
+        examples=[512],
+        description="Prompt tokens of one step at most: smaller means that running streams wait"
+        " less for a newcomer's prompt.",
+    )
+    prefix_cache: bool = Field(
+        True, description="Whether what prompts have in common is computed once."
+    )
+    max_resident_adapters: Positive = Field(
+        64, description="Adapters kept in memory; the others wait on disk and load on first use."
+    )
+    max_lora_rank: Positive = Field(256, description="Adapters of a higher rank are refused.")
+    threads: Positive | None = Field(None, examples=[4], description="CPU threads of one step.")
+
+
+class ServerSection(Section):
+    """The endpoint. Keys are secrets and never stand in this file: name variables instead."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Any but this machine's own requires an API key.",
+    )
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        7860, description="Port to listen on; 0 takes a free one."
+    )
+    cors_origins: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="Web origins whose pages may call the endpoint from a browser."
+    )
+    allowed_hosts: Annotated[tuple[str, ...], Field(strict=False)] = Field(
+        (), description="Host names, besides this machine's own, that a keyless endpoint answers."
+    )
+    max_body_bytes: Positive = Field(8 * 1024 * 1024, description="Size of a request at most.")
+    request_timeout: Annotated[float, Field(gt=0)] | None = Field(
+        None, examples=[600.0], description="Seconds after which an answer is ended. Unset: never."
+    )
+    drain_timeout: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Seconds that running answers get to end when the server is stopped."
+    )
+    api_key_env: str = Field(
+        "REMORA_API_KEY", description="Environment variable that holds the API key."
+    )
+    admin_key_env: str = Field(
+        "REMORA_ADMIN_KEY",
+        description="Environment variable that holds the key of the admin API.",
+    )
+
+
+class Config(Section):
+    """All of ``remora.toml``."""
+
+    model: ModelSection
+    adapters: dict[Name, Annotated[AdapterSection, BeforeValidator(_from_path)]] = Field(
+        default_factory=dict
+    )
+    engine: EngineSection = Field(default_factory=EngineSection)
+    server: ServerSection = Field(default_factory=ServerSection)
+
+
+def read_config(path: Path) -> Config:
+    """Read a ``remora.toml``; raises `ConfigError` naming file, line, key and what is meant."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        found = [_explain(path, text, detail) for detail in error.errors(include_url=False)]
+        raise ConfigError(
+            "\n".join(message for message, _ in found),
+            hint=next((hint for _, hint in found if hint), None),
+        ) from error
+
+
+def where(path: Path, text: str, key: Sequence[str]) -> str:
+    """``remora.toml:7: [server] port``, as editors link it."""
+    line = line_of(key_lines(text), tuple(key))
+    table = f"[{'.'.join(key[:-1])}] " if len(key) > 1 else ""
+    return f"{path}{f':{line}' if line else ''}: {table}{key[-1]}"
+
+
+def _explain(path: Path, text: str, detail: ErrorDetails) -> tuple[str, str | None]:
+    key = [str(part) for part in detail["loc"] if part != "[key]"]
+    place = where(path, text, key)
+    match detail["type"]:
+        case "extra_forbidden":
+            known = _known_keys(Config, key[:-1])
+            near = difflib.get_close_matches(key[-1], known, n=1)
+            also = f" Did you mean '{near[0]}'?" if near else ""
+            table = f"[{'.'.join(key[:-1])}]" if key[:-1] else "remora.toml"
+            return f"{place}: unknown key.{also}", f"{table} knows: {', '.join(known)}."
+        case "missing":
+            return f"{place}: is required", "`remora init` writes a file to start from."
+        case "string_pattern_mismatch":
+            return f"{place}: {detail['input']!r} is not a usable name", (
+                "Names begin with a letter or digit, and hold letters, digits, '.', '_' and '-'."
+            )
+        case _:
+            got = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
+            return f"{place}: {_wanted(detail)}{got}", None
+
+
+def _wanted(detail: ErrorDetails) -> str:
+    return detail["msg"].removeprefix("Input ").replace("should be", "must be")
+
+
+def _known_keys(model: type[BaseModel], key: Sequence[str]) -> list[str]:
+    """The keys of the table that `key` leads to."""
+    if not key:
+        return list(model.model_fields)
+    sections: Mapping[str, type[BaseModel]] = {
+        "model": ModelSection,
+        "adapters": AdapterSection,
+        "engine": EngineSection,
+        "server": ServerSection,
+    }
+    return list(sections[key[0]].model_fields)

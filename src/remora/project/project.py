@@ -1,0 +1,157 @@
+"""A project: the base model and the adapters to serve, and why it is these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from remora.errors import AdapterBroken, ConfigError, ProjectNotFound
+from remora.formats.adapter_config import read_adapter_config
+from remora.project.config import (
+    CONFIG_FILE,
+    Config,
+    EngineSection,
+    ModelSection,
+    ServerSection,
+    read_config,
+    where,
+)
+from remora.project.discovery import Discovery, Finding, Kind, discover
+from remora.project.hub_cache import cached_model, is_hub_id, model_name
+from remora.project.names import make_name
+from remora.project.scan import has_model_config, is_adapter, is_base
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What to serve. Paths are absolute; ``adapters`` maps names to PEFT folders."""
+
+    folder: Path
+    base: Path
+    name: str
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    model: ModelSection = field(default_factory=lambda: ModelSection(base="."))
+    engine: EngineSection = field(default_factory=EngineSection)
+    server: ServerSection = field(default_factory=ServerSection)
+    findings: tuple[Finding, ...] = ()
+
+
+def find_project(folder: Path, *, base: Path | None = None) -> Project:
+    """The project in a folder: what its ``remora.toml`` says, or else what lies in it.
+
+    ``base`` overrides the base model. Raises `ProjectNotFound` when there is nothing to serve,
+    `ConfigError` when the file is wrong or it is not clear which base is meant.
+    """
+    folder = folder.absolute()
+    if not folder.is_dir():
+        raise ProjectNotFound(
+            f"The folder {folder} does not exist", hint="Name the folder of a project."
+        )
+    file = folder / CONFIG_FILE
+    if file.is_file():
+        return _configured(file, read_config(file), base)
+    return discovered_project(folder, discover(folder, base=base))
+
+
+def discovered_project(folder: Path, found: Discovery) -> Project:
+    """A project of what lies in a folder, with all settings at their defaults."""
+    return Project(
+        folder=folder,
+        base=found.base,
+        name=found.name,
+        adapters=found.adapters,
+        findings=found.findings,
+    )
+
+
+def plain_project(base: Path) -> Project:
+    """A base model by itself, where no project is looked for."""
+    base = check_base(base.absolute(), "--base")
+    name = make_name(model_name(base))
+    return Project(Path.cwd(), base, name, findings=(_named_base(base, name),))
+
+
+def check_base(base: Path, place: str) -> Path:
+    """``base`` if it is a base model's folder; else a `ConfigError` that begins with `place`."""
+    if is_base(base):
+        return base
+    raise ConfigError(
+        f"{place}: {_what_is_wrong(base)}",
+        hint="A base model is a Hugging Face folder: config.json, tokenizer.json, *.safetensors.",
+    )
+
+
+def check_adapter(adapter: Path, place: str) -> Path:
+    """``adapter`` if it is a PEFT folder; else a `ConfigError` that begins with `place`."""
+    if is_adapter(adapter):
+        return adapter
+    wrong = "holds no adapter_config.json" if adapter.is_dir() else "does not exist"
+    raise ConfigError(
+        f"{place}: the folder {adapter} {wrong}",
+        hint="An adapter is a folder that PEFT's save_pretrained wrote.",
+    )
+
+
+def _what_is_wrong(base: Path) -> str:
+    if not base.is_dir():
+        return f"the folder {base} does not exist"
+    if has_model_config(base):
+        return f"the folder {base} holds no *.safetensors"
+    return f"the folder {base} holds no config.json of a model"
+
+
+def _configured(file: Path, config: Config, override: Path | None) -> Project:
+    text = file.read_text(encoding="utf-8")
+    if override is not None:
+        base = check_base(override.absolute(), "--base")
+    else:
+        base = _resolve_base(file, text, config.model.base)
+    name = config.model.name or make_name(model_name(base))
+    adapters = {
+        key: check_adapter(file.parent / section.path, where(file, text, ("adapters", key)))
+        for key, section in config.adapters.items()
+    }
+    if name in adapters:
+        place = where(file, text, ("adapters", name))
+        raise ConfigError(f"{place}: is the base model's name", hint="Give the adapter another.")
+    why = "named by the user" if override else "named in [model]"
+    return Project(
+        folder=file.parent,
+        base=base,
+        name=name,
+        adapters=adapters,
+        model=config.model,
+        engine=config.engine,
+        server=config.server,
+        findings=(
+            Finding(Kind.CONFIG, file, "is read, and nothing else is looked for"),
+            Finding(Kind.BASE, base, why, name),
+            *(_listed_adapter(key, path) for key, path in adapters.items()),
+        ),
+    )
+
+
+def _resolve_base(file: Path, text: str, base: str) -> Path:
+    folder = file.parent / base
+    if not folder.exists() and is_hub_id(base):
+        if cached := cached_model(base):
+            return cached
+        raise ConfigError(
+            f"{where(file, text, ('model', 'base'))}: {base} is neither a folder here nor in the"
+            " Hugging Face cache of this machine",
+            hint=f"Download it with `hf download {base}`.",
+        )
+    return check_base(folder, where(file, text, ("model", "base")))
+
+
+def _listed_adapter(name: str, path: Path) -> Finding:
+    try:
+        rank = read_adapter_config(path).rank
+    except AdapterBroken:
+        rank = None  # The engine tells what is wrong with it, and serves the others.
+    return Finding(Kind.ADAPTER, path, "named in [adapters]", name, rank)
+
+
+def _named_base(base: Path, name: str) -> Finding:
+    return Finding(Kind.BASE, base, "named by the user", name)
