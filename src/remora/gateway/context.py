@@ -1,0 +1,60 @@
+"""What all requests of one app share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from remora.backends.backend import Backend, Phase, Status
+from remora.errors import NotReady
+from remora.gateway.metrics import Metrics
+from remora.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from remora.gateway.answer import Answer
+
+DRAIN_RETRY_AFTER = 5  # s: about how long a replacement takes to be found by a balancer
+
+
+@dataclass(slots=True)
+class Gateway:
+    """The backend, the settings, the metrics and the answers under way."""
+
+    backend: Backend
+    settings: GatewaySettings
+    metrics: Metrics
+    draining: bool = False
+    in_flight: int = 0
+    answers: set[Answer] = field(default_factory=set)
+
+    def status(self) -> Status:
+        """The backend's status; draining wins over it."""
+        status = self.backend.status()
+        if self.draining and status.phase is not Phase.FAILED:
+            return Status(Phase.DRAINING, "Running answers end; no new ones begin.", 1.0)
+        return status
+
+    def refuse_unless_ready(self) -> None:
+        """Raises `NotReady` while the backend loads, drains or has failed."""
+        status = self.status()
+        if status.phase is Phase.READY:
+            return
+        said = {
+            Phase.LOADING: "The model is loading",
+            Phase.DRAINING: "The server is shutting down",
+            Phase.FAILED: "The model could not be loaded",
+        }[status.phase]
+        detail = f": {status.detail}" if status.detail else "."
+        raise NotReady(
+            said + detail,
+            hint="GET /readyz tells how far it has come.",
+            retry_after=DRAIN_RETRY_AFTER if status.phase is Phase.DRAINING else 1,
+        )
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway of the app that answers a request."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway

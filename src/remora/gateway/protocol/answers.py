@@ -1,0 +1,185 @@
+"""The bodies of answers, for the OpenAPI document alone: answers are written without pydantic."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class PromptTokensDetails(BaseModel):
+    """Where the prompt's tokens came from."""
+
+    cached_tokens: int = Field(description="Found in the prefix cache, so not computed again.")
+
+
+class UsageBody(BaseModel):
+    """Token counts: the prompt once, all choices together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+class TopLogprob(BaseModel):
+    """A token that was likely."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprobs(TopLogprob):
+    """The chosen token, and the likeliest."""
+
+    top_logprobs: list[TopLogprob]
+
+
+class ChatLogprobs(BaseModel):
+    """Log-probabilities of an answer."""
+
+    content: list[TokenLogprobs]
+    refusal: None
+
+
+class AssistantMessage(BaseModel):
+    """What the model said."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+FinishReasonBody = Literal["stop", "length", "abort"]
+
+
+class ChatChoice(BaseModel):
+    """One of ``n`` answers."""
+
+    index: int
+    message: AssistantMessage
+    logprobs: ChatLogprobs | None
+    finish_reason: FinishReasonBody | None
+
+
+class ChatAnswer(BaseModel):
+    """A chat completion; with ``stream`` it comes as events instead."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    system_fingerprint: str = Field(
+        description="Digest of what answers: base, settings and adapter version."
+    )
+    choices: list[ChatChoice]
+    usage: UsageBody
+
+
+class CompletionLogprobsBody(BaseModel):
+    """Four lists, one entry for each token."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class CompletionChoice(BaseModel):
+    """One of ``n`` texts for each prompt."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobsBody | None
+    finish_reason: FinishReasonBody | None
+
+
+class CompletionAnswer(BaseModel):
+    """A completion; with ``stream`` it comes as events instead."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: list[CompletionChoice]
+    usage: UsageBody
+
+
+class ModelAnswer(BaseModel):
+    """The base model or an adapter."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    root: str = Field(description="The base model.")
+    parent: str | None = Field(description="The base model; null for the base itself.")
+    max_model_len: int = Field(description="Tokens of prompt and answer together.")
+    state: Literal["registered", "loading", "ready", "failed"] = Field(
+        description="A registered adapter is on disk and loads on first use."
+    )
+    loaded: bool
+    reason: str | None = Field(description="Why it failed.")
+    digest: str
+    rank: int | None
+
+
+class ModelListAnswer(BaseModel):
+    """The base first, then the adapters by name."""
+
+    object: Literal["list"]
+    data: list[ModelAnswer]
+
+
+class DeletedAnswer(BaseModel):
+    """The adapter that is no longer served."""
+
+    id: str
+    object: Literal["model"]
+    deleted: bool
+
+
+class TokenizeAnswer(BaseModel):
+    """Token ids, each with its text."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str]
+
+
+class DetokenizeAnswer(BaseModel):
+    """The text of token ids."""
+
+    prompt: str
+
+
+class LiveAnswer(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyAnswer(BaseModel):
+    """How far the backend has come."""
+
+    phase: Literal["loading", "ready", "draining", "failed"]
+    detail: str
+    progress: float = Field(ge=0, le=1)
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str = Field(description="What is wrong, and what to do next.")
+    type: str
+    param: str | None = Field(description="The parameter that is to blame.")
+    code: str | None
+
+
+class ErrorAnswer(BaseModel):
+    """Every error has this shape, in a stream too."""
+
+    error: ErrorDetail

@@ -1,0 +1,1 @@
+"""One file for each group of routes; all are put together in `remora.gateway.app`."""

@@ -1,0 +1,79 @@
+"""The admin API: list, add, replace and remove adapters while others stream."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remora.errors import RequestError
+from remora.gateway.body import read_body
+from remora.gateway.context import gateway_of
+from remora.gateway.json_response import json_response
+from remora.gateway.protocol.adapters import NAME_PATTERN, AddAdapterBody, ReplaceAdapterBody
+from remora.gateway.routes.models import model_body, model_list
+
+router = APIRouter()
+
+
+@router.get("/admin/adapters", response_model=None)
+async def list_adapters(request: Request) -> Response:
+    """The adapters by name, without the base."""
+    cards = gateway_of(request).backend.models()
+    return json_response(model_list([card for card in cards if card.parent is not None]))
+
+
+@router.post("/admin/adapters", response_model=None)
+async def add_adapter(request: Request) -> Response:
+    """Add an adapter; 409 when the name is taken, unless ``replace`` is true."""
+    body = await read_body(request, AddAdapterBody)
+    gateway = gateway_of(request)
+    path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
+    card = await gateway.backend.add_adapter(body.name, path, replace=bool(body.replace))
+    return json_response(model_body(card), 201)
+
+
+@router.put("/admin/adapters/{name}", response_model=None)
+async def put_adapter(request: Request) -> Response:
+    """Add an adapter, or replace the one of that name."""
+    name: str = request.path_params["name"]
+    if not re.fullmatch(NAME_PATTERN.removesuffix("$") + r"\Z", name):
+        raise RequestError(
+            f"{name!r} is not a name for an adapter.",
+            param="name",
+            hint="Use letters, digits, '.', '_' and '-'; begin with a letter or digit.",
+        )
+    body = await read_body(request, ReplaceAdapterBody)
+    gateway = gateway_of(request)
+    path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
+    return json_response(model_body(await gateway.backend.add_adapter(name, path, replace=True)))
+
+
+@router.delete("/admin/adapters/{name}", response_model=None)
+async def remove_adapter(request: Request) -> Response:
+    """Remove an adapter; what it streams goes on to its end."""
+    name: str = request.path_params["name"]
+    await gateway_of(request).backend.remove_adapter(name)
+    return json_response({"id": name, "object": "model", "deleted": True})
+
+
+def _folder(given: str, root: Path | None) -> Path:
+    """The adapter's folder, links resolved; raises `RequestError` outside of ``root``."""
+    try:
+        path = Path(given)
+        if root is None and not path.is_absolute():
+            raise RequestError(f"'path' must be absolute: {given!r}.", param="path")
+        folder = path.resolve() if root is None else (root / path).resolve()
+        if root is not None and not folder.is_relative_to(root.resolve()):
+            raise RequestError(
+                f"'path' leads out of the adapters' folder: {given!r}.", param="path"
+            )
+        if not folder.is_dir():
+            raise RequestError(f"'path' is not a folder on the server: {given!r}.", param="path")
+    except (ValueError, OSError, RuntimeError):  # NUL, too long, a loop of links
+        raise RequestError(f"'path' can't be a path: {given!r}.", param="path") from None
+    return folder

@@ -1,0 +1,58 @@
+"""``GET /v1/models`` and ``GET /v1/models/{id}``: answered while the backend still loads, too."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from remora.backends.backend import ModelCard, ModelState
+from remora.errors import ModelNotFound
+from remora.gateway.context import gateway_of
+from remora.gateway.json_response import json_response
+
+router = APIRouter()
+
+
+@router.get("/v1/models", response_model=None)
+async def list_models(request: Request) -> Response:
+    """The base model first, then the adapters by name."""
+    return json_response(model_list(gateway_of(request).backend.models()))
+
+
+@router.get("/v1/models/{model:path}", response_model=None)
+async def retrieve_model(request: Request) -> Response:
+    """One model; 404 names the nearest."""
+    name: str = request.path_params["model"]
+    cards = gateway_of(request).backend.models()
+    for card in cards:
+        if card.id == name:
+            return json_response(model_body(card))
+    raise ModelNotFound(name, near=difflib.get_close_matches(name, [card.id for card in cards]))
+
+
+def model_list(cards: Sequence[ModelCard]) -> dict[str, Any]:
+    """Models as OpenAI lists them."""
+    return {"object": "list", "data": [model_body(card) for card in cards]}
+
+
+def model_body(card: ModelCard) -> dict[str, Any]:
+    """OpenAI's fields, vLLM's (``root``, ``parent``, ``max_model_len``), and Remora's own."""
+    return {
+        "id": card.id,
+        "object": "model",
+        "created": card.created,
+        "owned_by": "remora",
+        "root": card.parent or card.id,
+        "parent": card.parent,
+        "max_model_len": card.context_length,
+        "state": card.state,
+        "loaded": card.state is ModelState.READY,
+        "reason": card.reason,
+        "digest": card.digest,
+        "rank": card.rank,
+    }

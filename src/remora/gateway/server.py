@@ -1,0 +1,177 @@
+"""The HTTP server's life: listen, tell when the backend is ready, drain on a signal, end.
+
+The socket opens first, so that ``/readyz`` tells how far the loading has come. The first SIGTERM
+or SIGINT begins to drain: running answers end, new ones are refused with 503 and ``Retry-After``.
+A second one ends the process at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from ipaddress import ip_address
+from types import FrameType
+
+import uvicorn
+
+from remora.backends.backend import Backend, Phase
+from remora.errors import ConfigError, ModelError
+from remora.gateway.app import create_app
+from remora.gateway.context import Gateway
+from remora.gateway.settings import GatewaySettings
+
+logger = logging.getLogger("remora.gateway")
+
+_POLL = 0.05  # s between looks at the backend while it loads
+_FLUSH = 5  # s that cancelled answers get to write their last event
+_BACKLOG = 2048  # connections that wait to be accepted
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 chooses a free one. Raises `ConfigError` if it can't be."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ConfigError(
+            f"Can't listen on {host} port {port}: {error}.",
+            hint="Choose another port, or end the program that has it.",
+        ) from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """The base URL that reaches a listening socket from this machine."""
+    host, port = listener.getsockname()[:2]
+    if ip_address(host.partition("%")[0]).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    backend: Backend,
+    settings: GatewaySettings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    on_listening: Callable[[str], None] | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until a signal ends it; both callbacks get the base URL.
+
+    Returns when drained. Raises `ConfigError` if the address can't be had, and `ModelError` if
+    the backend fails to load. Closes the backend in any case.
+    """
+    listener = bind(host, port)
+    if on_listening is not None:
+        on_listening(url_of(listener))
+    Server(backend, settings, listener, on_ready).run()
+
+
+class Server:
+    """One server on one listening socket, which it closes."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: GatewaySettings,
+        listener: socket.socket,
+        on_ready: Callable[[str], None] | None = None,
+    ) -> None:
+        app = create_app(backend, settings)
+        self._gateway: Gateway = app.state.gateway
+        self._listener = listener
+        self._url = url_of(listener)
+        self._on_ready = on_ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            interface="asgi3",
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=settings.keep_alive,
+            timeout_graceful_shutdown=_FLUSH,
+        )
+        self._http = _Http(config, self.stop)
+
+    def run(self) -> None:
+        """Serve until drained; see `serve`."""
+        with asyncio.Runner(loop_factory=self._http.config.get_loop_factory()) as runner:
+            runner.run(self._run())
+
+    def stop(self) -> None:
+        """Begin to drain; may be called from any thread and from a signal handler."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        life = asyncio.create_task(self._live())
+        try:
+            await self._http.serve(sockets=[self._listener])
+            await life
+        finally:
+            life.cancel()
+            await self._gateway.backend.close()
+
+    async def _live(self) -> None:
+        """Wait for the backend, then for the signal, then for the answers under way."""
+        try:
+            stopping = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait(
+                {stopping, asyncio.create_task(self._loaded())},
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            status = self._gateway.backend.status()
+            if status.phase is Phase.FAILED:
+                raise ModelError(f"The model could not be loaded: {status.detail}")
+            await stopping
+            await self._drain()
+        finally:
+            self._http.should_exit = True
+
+    async def _loaded(self) -> None:
+        while self._gateway.backend.status().phase is Phase.LOADING:  # noqa: ASYNC110 - a thread loads
+            await asyncio.sleep(_POLL)
+        if self._on_ready is not None and self._gateway.backend.status().phase is Phase.READY:
+            self._on_ready(self._url)
+
+    async def _drain(self) -> None:
+        gateway = self._gateway
+        gateway.draining = True
+        if gateway.backend.status().phase is not Phase.READY:
+            return
+        try:
+            async with asyncio.timeout(gateway.settings.drain_timeout):
+                await gateway.backend.drain()
+        except TimeoutError:
+            logger.warning(
+                "answers cut off by the drain timeout",
+                extra={"fields": {"answers": len(gateway.answers)}},
+            )
+            for answer in list(gateway.answers):
+                answer.cancel()
+
+
+class _Http(uvicorn.Server):
+    """uvicorn, with its signals handed to the server above: it would close the socket at once,
+    and new requests would meet a refused connection in place of a 503."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._signalled = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._signalled:
+            os._exit(128 + sig)
+        self._signalled = True
+        self._stop()
