@@ -1,0 +1,162 @@
+"""The start of `remora serve`: what it shows while the model loads, and when it is ready."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from remora.backends.backend import Backend, ModelCard, Phase, Status
+from remora.cli.checks import SERVE_MODULES
+from remora.cli.findings import show_findings
+from remora.cli.output import Output
+from remora.cli.plan import Plan
+from remora.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.status import Status as Spinner
+
+STEP = 0.05  # the least progress that is told
+
+
+def launch(plan: Plan, output: Output) -> None:
+    """Serve until a signal ends it. The socket opens before the model is loaded.
+
+    Raises `ConfigError` if the address can't be had and `ModelError` if the model can't be.
+    """
+    _check_installed()
+    from remora.gateway.server import Server, bind, url_of
+
+    show_findings(output, plan.project.findings, plan.project.folder)
+    listener = bind(plan.host, plan.port)
+    with Progress(output) as progress:
+        _tell_listening(output, plan, url_of(listener))
+        backend = _backend(plan, progress.show)
+
+        def tell_ready(url: str) -> None:
+            progress.end()
+            _tell_ready(output, plan, url, backend.models())
+
+        Server(backend, plan.settings, listener, tell_ready).run()
+    output.say("stopped", "Stopped.")
+
+
+def _check_installed() -> None:
+    missing = [name for name in SERVE_MODULES if not importlib.util.find_spec(name)]
+    if missing:
+        raise ConfigError(
+            f"`remora serve` needs packages that are not installed: {', '.join(missing)}",
+            hint="Install them with `pip install remora-serve[serve]`.",
+        )
+
+
+def _backend(plan: Plan, on_progress: Callable[[Status], None]) -> Backend:
+    # Imported by name: this loads PyTorch, and a reader of imports should not follow it.
+    engine_backend = importlib.import_module("remora.backends.engine_backend")
+    backend: Any = engine_backend.EngineBackend(
+        base=plan.project.base,
+        name=plan.project.name,
+        adapters=plan.project.adapters,
+        options=plan.options,
+        on_progress=on_progress,
+    )
+    backend.start()
+    started: Backend = backend
+    return started
+
+
+@dataclass(slots=True)
+class Progress:
+    """Shows how far the loading has come: a spinner on a terminal, events for programs."""
+
+    output: Output
+    spinner: Spinner | None = field(default=None, init=False)
+    told: Status | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        if not self.output.as_json and self.output.console.is_terminal:
+            self.spinner = self.output.console.status("Loading")
+            self.spinner.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def show(self, status: Status) -> None:
+        """Tell a step; called from the thread that loads."""
+        if status.phase is not Phase.LOADING:
+            return
+        if self.spinner is not None:
+            self.spinner.update(f"Loading {status.progress:4.0%}  {status.detail}")
+        if self._is_news(status):
+            self.told = status
+            self.output.say("loading", detail=status.detail, progress=round(status.progress, 3))
+
+    def end(self) -> None:
+        """Take the spinner away."""
+        if self.spinner is not None:
+            self.spinner.stop()
+            self.spinner = None
+
+    def _is_news(self, status: Status) -> bool:
+        last = self.told
+        return (
+            last is None or status.detail != last.detail or status.progress - last.progress >= STEP
+        )
+
+
+def _tell_listening(output: Output, plan: Plan, url: str) -> None:
+    output.say("listening", url=url, host=plan.host)
+    if plan.keys.made is not None:
+        output.say(
+            "api_key",
+            f"API key, shown only now: {plan.keys.made}\n"
+            "Clients send it as `Authorization: Bearer KEY`; `remora chat` reads it from"
+            " REMORA_API_KEY.",
+            key=plan.keys.made,
+        )
+
+
+def _tell_ready(output: Output, plan: Plan, url: str, cards: Sequence[ModelCard]) -> None:
+    models = [
+        {"id": c.id, "parent": c.parent, "state": c.state, "rank": c.rank, "reason": c.reason}
+        for c in cards
+    ]
+    output.say("ready", url=url, models=models)
+    if output.as_json:
+        return
+    output.say("ready", _table(cards))
+    model = next((card.id for card in cards if card.parent), plan.project.name)
+    output.say("ready", f"\nRemora is ready at {url}. Try `remora chat`, or:\n")
+    output.say("ready", curl_line(url, model, with_key=bool(plan.keys.api)))
+    output.say("ready", "\nCtrl-C stops it.")
+
+
+def _table(cards: Sequence[ModelCard]) -> Any:
+    from rich.table import Table
+
+    table = Table("model", "kind", "state", "", box=None, pad_edge=False, header_style="dim")
+    for card in cards:
+        kind = f"adapter, rank {card.rank}" if card.rank else "adapter"
+        table.add_row(card.id, kind if card.parent else "base", card.state, card.reason or "")
+    return table
+
+
+def curl_line(url: str, model: str, *, with_key: bool, platform: str = sys.platform) -> str:
+    """A command that a user can paste into the platform's shell."""
+    body = json.dumps(
+        {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}, ensure_ascii=False
+    )
+    if platform == "win32":
+        quoted, key = '"' + body.replace('"', '\\"') + '"', "%REMORA_API_KEY%"
+    else:
+        quoted, key = f"'{body}'", "$REMORA_API_KEY"
+    authorization = f'-H "Authorization: Bearer {key}" ' if with_key else ""
+    return (
+        f'curl {url}/v1/chat/completions {authorization}-H "Content-Type: application/json"'
+        f" -d {quoted}"
+    )

@@ -1,0 +1,66 @@
+"""The program ``remora``.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | a check of `doctor` failed, or an unexpected fault |
+| 2 | a file, key or option of the user is wrong |
+| 3 | the base model or an adapter can't be served |
+| 4 | an endpoint did not answer as hoped |
+| 130 | interrupted with Ctrl-C |
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from remora.cli.chat import chat
+from remora.cli.doctor import doctor
+from remora.cli.init import init
+from remora.cli.output import INTERRUPTED, report
+from remora.cli.serve import serve
+
+app = typer.Typer(
+    name="remora",
+    help="A base model and many LoRA adapters behind one OpenAI-compatible endpoint.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"remora {version('remora-serve')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """A base model and many LoRA adapters behind one OpenAI-compatible endpoint."""
+
+
+app.command()(serve)
+app.command()(chat)
+app.command()(init)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line; every error becomes a message, a hint and an exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  The last border: nothing is swallowed, all is told.
+        sys.exit(report(error, as_json="--json" in sys.argv))

@@ -1,0 +1,124 @@
+"""``remora serve``: base and adapters of a project behind an endpoint on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remora.cli.output import Output
+
+_ENGINE = "Engine"
+_SERVER = "Endpoint"
+
+
+def serve(
+    project: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of the project. Default: this folder, unless --base is given."),
+    ] = None,
+    base: Annotated[Path | None, typer.Option(help="Folder of the base model.")] = None,
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DIR", help="An adapter; may be given many times."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name to serve the base model under.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on (127.0.0.1). Any that others can reach needs an API key:"
+            " one is made, and printed once, if none is given.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port to listen on (7860); 0 takes a free one.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with API keys, one a line. Else the variable REMORA_API_KEY is read.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    admin_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with keys of the admin API. Else REMORA_ADMIN_KEY is read.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(help="Another variable than REMORA_API_KEY.", rich_help_panel=_SERVER),
+    ] = None,
+    admin_key_env: Annotated[
+        str | None,
+        typer.Option(help="Another variable than REMORA_ADMIN_KEY.", rich_help_panel=_SERVER),
+    ] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="auto, bfloat16, float16 or float32.", rich_help_panel=_ENGINE),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_ENGINE)
+    ] = None,
+    context_length: Annotated[
+        int | None,
+        typer.Option(help="Tokens of prompt and answer together.", rich_help_panel=_ENGINE),
+    ] = None,
+    kv_cache_tokens: Annotated[
+        int | None,
+        typer.Option(help="Tokens in the KV cache, of all requests.", rich_help_panel=_ENGINE),
+    ] = None,
+    max_batch_size: Annotated[
+        int | None, typer.Option(help="Requests that run at once.", rich_help_panel=_ENGINE)
+    ] = None,
+    max_queue: Annotated[
+        int | None, typer.Option(help="Requests that may wait.", rich_help_panel=_ENGINE)
+    ] = None,
+    max_resident_adapters: Annotated[
+        int | None, typer.Option(help="Adapters kept in memory.", rich_help_panel=_ENGINE)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads of one step.", rich_help_panel=_ENGINE)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Serve a base model and its adapters behind an OpenAI-compatible endpoint.
+
+    A project is a folder with remora.toml, with AI Toolkit's layout, or with a base model and
+    adapters in it. Options win over remora.toml, which explains them all.
+    """
+    from remora.cli.launch import launch
+    from remora.cli.plan import make_plan
+
+    plan = make_plan(
+        project,
+        base=base,
+        adapters=adapter or [],
+        model={"name": name, "dtype": dtype, "device": device, "context_length": context_length},
+        engine={
+            "kv_cache_tokens": kv_cache_tokens,
+            "max_batch_size": max_batch_size,
+            "max_queue": max_queue,
+            "max_resident_adapters": max_resident_adapters,
+            "threads": threads,
+        },
+        server={
+            "host": host,
+            "port": port,
+            "api_key_env": api_key_env,
+            "admin_key_env": admin_key_env,
+        },
+        api_key_file=api_key_file,
+        admin_key_file=admin_key_file,
+    )
+    launch(plan, Output(json))
