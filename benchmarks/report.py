@@ -1,0 +1,170 @@
+# ruff: noqa: RUF001 -- the multiplication sign is meant
+"""The figures as tables: on the terminal, and as docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import scenarios
+from benchmarks.contender import Contender
+from benchmarks.figures import FIGURES, metrics, verdict
+from benchmarks.models import SHAPES
+from benchmarks.results import Results, Summary
+
+INTRODUCTION = """\
+Remora and its peers, measured side by side on one machine. `scripts/bench` writes this page.
+"""
+
+REPRODUCE = """\
+## Reproduce
+
+```
+python scripts/bench          # some 15 minutes; takes no other load on the machine
+python scripts/bench --quick  # does it run at all?
+```
+"""
+
+METHOD = """\
+## Method
+
+- **Models are made, not downloaded**: random weights in a real model's shape, with a tokenizer of
+  their own and PEFT adapters of rank 16 on every linear layer, whose B is random, so that each has
+  an effect. Their end-of-sequence token is never the most likely one, and is ignored besides.
+- **Each server is a process of its own**, asked over HTTP by streaming chat completions. They run
+  one after the other, never at once, in rounds through all of them. Remora runs with its defaults,
+  and knows eight adapters in every scenario.
+- **Prompts** have {prompt} tokens and are all different, so that no prefix cache helps; {new} new
+  tokens, greedy. Every server's own `usage` must agree with both numbers.
+- **Tokens/s** are the new tokens of all streams together, from the first request to the last text:
+  prefill and HTTP included. "×8" is eight requests at the same moment.
+- **Cold start** is from the process's start to the first streamed text, files in the page cache.
+- **Adding an adapter** goes through the admin API while eight adapters stream; the longest extra
+  wait is the longest pause between two tokens of any stream at that time, less the median one,
+  in units of the median one.
+- **Memory** is the largest resident set (`VmHWM`) since the start.
+- Each value is the median of {rounds} rounds of {repeats} runs after a warm-up, with the smallest
+  and the largest. The clients took {clients} of one core at most while they measured.
+"""
+
+NOT_MEASURED = """\
+## What is not measured
+
+- **GPU**: no CUDA machine was at hand; the row is open. `scripts/bench --device cuda` is ready to
+  run there: ×1, ×8 and ×32, base and adapters, in the shapes of {shapes}.
+- Quality: the weights are random. That adapters are applied right is what the oracle tests show.
+- Reading a model that is not in the page cache, or over a network.
+"""
+
+
+def page(results: Results, contenders: Sequence[Contender]) -> str:
+    """docs/benchmarks.md."""
+    clients = f"{100 * max(results.clients, default=0):.1f} %"
+    parts = [
+        "# Benchmarks\n",
+        INTRODUCTION,
+        conditions(results),
+    ]
+    for shape in results.values:
+        parts += [f"## {shape}\n", figures_table(results, shape)] if results.device == "cpu" else []
+        parts += [f"### Absolute values, {shape}\n", values_table(results, shape, contenders)]
+    parts += [
+        contenders_list(results, contenders),
+        METHOD.format(
+            prompt=results.prompt_tokens,
+            new=results.new_tokens,
+            rounds=results.rounds,
+            repeats=results.repeats,
+            clients=clients,
+        ),
+        REPRODUCE,
+        NOT_MEASURED.format(shapes=" and ".join(SHAPES)),
+    ]
+    return "\n".join(parts)
+
+
+def conditions(results: Results) -> str:
+    """When and where."""
+    at = results.machine
+    memory = f", {at.memory:.0f} GiB" if at.memory else ""
+    features = f" ({at.features})" if at.features else ""
+    hardware = f"{at.processor}{features}, {at.cores} cores{memory}, {at.system}"
+    lines = [
+        f"- **Date**: {results.date}",
+        f"- **Machine**: {hardware}, Python {at.python}, device `{results.device}`",
+    ]
+    if results.others:
+        most = max(results.others)
+        noisy = ": a noisy run, whose absolute values are too low" if most > 0.3 else ""
+        lines.append(
+            f"- **Others** on this machine used {min(results.others):.2f} to {most:.2f} cores "
+            f"between two servers{noisy}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def figures_table(results: Results, shape: str) -> str:
+    """What is asked of Remora, and whether it is met."""
+    marks = {True: "yes", False: "**no**", None: "-"}
+    rows = [verdict(figure, results, shape) for figure in FIGURES]
+    return markdown(
+        ["figure", "asked", "Remora", "peer", "measured", "met"],
+        [[r.title, r.asked, r.ours, r.theirs, r.value, marks[r.met]] for r in rows],
+    )
+
+
+def values_table(results: Results, shape: str, contenders: Sequence[Contender]) -> str:
+    """Medians with their ranges, a column per contender."""
+    suite = scenarios.CUDA if results.device == "cuda" else scenarios.CPU
+    columns = [c for c in contenders if c.name in results.values[shape]]
+    rows = []
+    for metric in metrics(suite.workloads):
+        found = [results.get(shape, c.name, metric.name) for c in columns]
+        if any(found):
+            cells = [cell(value, metric.digits) for value in found]
+            rows.append([f"{metric.title} [{metric.unit}]", *cells])
+    return markdown(["", *(c.title for c in columns)], rows)
+
+
+def cell(value: Summary | None, digits: int) -> str:
+    """A median with its range."""
+    if value is None:
+        return ""
+    shown = [f"{number:.{digits}f}" for number in (value.median, value.least, value.most)]
+    return shown[0] if value.count == 1 else f"{shown[0]} ({shown[1]}-{shown[2]})"
+
+
+def contenders_list(results: Results, contenders: Sequence[Contender]) -> str:
+    """Versions and conditions of each contender, and why one is missing."""
+    lines = ["## Who is compared\n"]
+    for contender in contenders:
+        versions = results.versions.get(contender.name, {})
+        said = ", ".join(f"{name} {version}" for name, version in versions.items())
+        failure = results.failures.get(contender.name)
+        missing = f" **Not measured**: {' '.join(failure.split())}" if failure else ""
+        lines.append(f"- **{contender.title}**: {contender.notes}. {said}.{missing}")
+    return "\n".join(lines) + "\n"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns are also aligned as plain text."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    padded = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    return (
+        "\n".join([padded[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *padded[1:]])
+        + "\n"
+    )
+
+
+def text(results: Results, contenders: Sequence[Contender]) -> str:
+    """What the terminal shows."""
+    parts = [conditions(results)]
+    for shape in results.values:
+        if results.device == "cpu":
+            parts.append(figures_table(results, shape))
+        parts.append(values_table(results, shape, contenders))
+    parts += [f"{name} is missing: {why}" for name, why in results.failures.items()]
+    return "\n".join(parts)
