@@ -42,6 +42,7 @@ def metrics(workloads: tuple[Workload, ...]) -> list[Metric]:
         Metric(scenarios.MEMORY_BEYOND, "… beyond base weights and KV cache", "MB"),
         Metric(scenarios.ADD, "adding an adapter while eight stream", "ms"),
         Metric(scenarios.ADD_WAIT, "… the longest extra wait of a stream", "steps", 1),
+        Metric(scenarios.WAIT_BEFORE, "… the same just before, when nothing is added", "steps", 1),
         Metric(scenarios.STEP, "… a step then", "ms", 1),
     ]
 

@@ -76,21 +76,28 @@ def vocabulary(size: int) -> tuple[dict[str, int], list[tuple[str, str]], int]:
     return {token: index for index, token in enumerate(tokens)}, merges, not_words
 
 
-def save_tokenizer(shape: Shape, folder: Path) -> int:
-    """Write the tokenizer; returns the number of leading ids that aren't whole words."""
+def tokenizer(size: int) -> tuple[Any, int]:
+    """A byte-level `tokenizers.Tokenizer`, and how many of its first ids aren't whole words."""
     from tokenizers import AddedToken, Tokenizer
     from tokenizers.decoders import ByteLevel as Decoder
     from tokenizers.models import BPE
     from tokenizers.pre_tokenizers import ByteLevel
+
+    ids, merges, not_words = vocabulary(size)
+    made = Tokenizer(BPE(vocab=ids, merges=merges))
+    made.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    made.decoder = Decoder()
+    made.add_special_tokens([AddedToken(token, special=True) for token in CONTROL])
+    return made, not_words
+
+
+def save_tokenizer(shape: Shape, folder: Path) -> int:
+    """Write the tokenizer; returns the number of leading ids that aren't whole words."""
     from transformers import PreTrainedTokenizerFast
 
-    ids, merges, not_words = vocabulary(shape.vocabulary)
-    tokenizer = Tokenizer(BPE(vocab=ids, merges=merges))
-    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = Decoder()
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in CONTROL])
+    made, not_words = tokenizer(shape.vocabulary)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **ROLES
+        tokenizer_object=made, clean_up_tokenization_spaces=False, **ROLES
     )
     fast.chat_template = TEMPLATE
     fast.save_pretrained(folder)

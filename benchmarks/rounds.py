@@ -133,6 +133,7 @@ def measure(session: Session, this: Round) -> None:
             joined = scenarios.joining(session, spare, f"joined{number}")
             keep(scenarios.ADD, 1000 * joined.ready)
             keep(scenarios.ADD_WAIT, joined.wait)
+            keep(scenarios.WAIT_BEFORE, joined.wait_before)
             keep(scenarios.STEP, 1000 * joined.step)
     memory = session.server.memory_peak()
     if memory is not None:

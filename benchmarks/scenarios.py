@@ -19,7 +19,7 @@ from benchmarks.servers import Server
 
 COLD, COLD_BASE = "cold", "cold_base"
 MEMORY, MEMORY_ADAPTERS, MEMORY_BEYOND = "memory", "memory_adapters", "memory_beyond"
-ADD, ADD_WAIT, STEP = "add", "add_wait", "step"
+ADD, ADD_WAIT, WAIT_BEFORE, STEP = "add", "add_wait", "wait_before", "step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +131,13 @@ class Joining:
 
     ``ready`` is the seconds from the request to its answer; ``step`` the median time between two
     tokens of a stream; ``wait`` the longest pause of any stream at that time, beyond one step and
-    in steps.
+    in steps; ``wait_before`` the same while nothing was added.
     """
 
     ready: float
     step: float
     wait: float
+    wait_before: float
 
 
 def joining(session: Session, adapter: Path, name: str) -> Joining:
@@ -162,10 +163,12 @@ def pauses(arrivals: Sequence[Sequence[float]], begin: float, end: float) -> Joi
     """What a change between ``begin`` and ``end`` did to the streams whose tokens came then."""
     gaps = [gap for times in arrivals for gap in itertools.pairwise(times)]
     step = statistics.median(after - before for before, after in gaps)
+    all_stream = max(times[0] for times in arrivals)
+    earlier = [after - before for before, after in gaps if all_stream <= before and after <= begin]
     meanwhile = [after - before for before, after in gaps if after > begin and before < end + step]
-    if not meanwhile:
-        raise BadAnswer("the streams had ended before the adapter was ready")
-    return Joining(end - begin, step, max(meanwhile) / step - 1)
+    if not meanwhile or not earlier:
+        raise BadAnswer("the adapter did not join while all streams ran")
+    return Joining(end - begin, step, max(meanwhile) / step - 1, max(earlier) / step - 1)
 
 
 def memory_beyond(session: Session) -> float | None:
