@@ -137,7 +137,7 @@ def obey(talk: Conversation, line: str) -> None:
             talk.output.say("models", "\n".join(names), names=names)
         case "/system":
             talk.system = rest or None
-            talk.output.say("system", "Set." if rest else "Removed.", prompt=rest)
+            talk.output.say("system", "Set." if rest else "Removed.", text=rest)
         case "/clear":
             talk.turns.clear()
             talk.output.say("cleared", "Forgotten.")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from remora.backends.backend import Backend, ModelCard, Phase, Status
+from remora.backends.backend import ModelCard, Phase, Status
 from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
 from remora.cli.output import Output
@@ -23,19 +22,26 @@ if TYPE_CHECKING:
 STEP = 0.05  # the least progress that is told
 
 
-def launch(plan: Plan, output: Output) -> None:
+def launch(plan: Plan, output: Output, *, log_level: int) -> None:
     """Serve until a signal ends it. The socket opens before the model is loaded.
 
     Raises `ConfigError` if the address can't be had and `ModelError` if the model can't be.
     """
     _check_installed()
+    from remora.backends.engine_backend import EngineBackend
+    from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
 
+    log_as_json(level=log_level)
     show_findings(output, plan.project.findings, plan.project.folder)
     listener = bind(plan.host, plan.port)
     with Progress(output) as progress:
         _tell_listening(output, plan, url_of(listener))
-        backend = _backend(plan, progress.show)
+        project = plan.project
+        backend = EngineBackend(
+            project.base, project.name, project.adapters, plan.options, progress.show
+        )
+        backend.start()
 
         def tell_ready(url: str) -> None:
             progress.end()
@@ -52,21 +58,6 @@ def _check_installed() -> None:
             f"`remora serve` needs packages that are not installed: {', '.join(missing)}",
             hint="Install them with `pip install remora-serve[serve]`.",
         )
-
-
-def _backend(plan: Plan, on_progress: Callable[[Status], None]) -> Backend:
-    # Imported by name: this loads PyTorch, and a reader of imports should not follow it.
-    engine_backend = importlib.import_module("remora.backends.engine_backend")
-    backend: Any = engine_backend.EngineBackend(
-        base=plan.project.base,
-        name=plan.project.name,
-        adapters=plan.project.adapters,
-        options=plan.options,
-        on_progress=on_progress,
-    )
-    backend.start()
-    started: Backend = backend
-    return started
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ class Output:
 
     as_json: bool
 
-    def say(self, event: str, text: RenderableType = "", **fields: Any) -> None:
+    def say(self, event: str, text: RenderableType = "", /, **fields: Any) -> None:
         """Print an event. Without `text` it is for programs alone."""
         if self.as_json:
             print(json.dumps({"event": event, **fields}, default=str), flush=True)  # noqa: T201

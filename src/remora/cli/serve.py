@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from remora.cli.output import Output
+
+
+class LogLevel(StrEnum):
+    """Levels of Python's logging."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
 
 _ENGINE = "Engine"
 _SERVER = "Endpoint"
@@ -62,6 +75,13 @@ def serve(
     admin_key_env: Annotated[
         str | None,
         typer.Option(help="Another variable than REMORA_ADMIN_KEY.", rich_help_panel=_SERVER),
+    ] = None,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            help="Least level of the JSON logs on stderr. Default: info; warning on a terminal.",
+            rich_help_panel=_SERVER,
+        ),
     ] = None,
     dtype: Annotated[
         str | None,
@@ -121,4 +141,6 @@ def serve(
         api_key_file=api_key_file,
         admin_key_file=admin_key_file,
     )
-    launch(plan, Output(json))
+    if log_level is None:
+        log_level = LogLevel.WARNING if sys.stderr.isatty() else LogLevel.INFO
+    launch(plan, Output(json), log_level=logging.getLevelName(log_level.upper()))
