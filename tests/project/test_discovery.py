@@ -7,7 +7,7 @@ import pytest
 from remora.errors import ConfigError, ProjectNotFound
 from remora.project.discovery import Discovery, Kind, discover, matching_bases
 from remora.project.project import find_project
-from tests.project.trees import make_adapter, make_base
+from tests.trees import make_adapter, make_base
 
 PHI = "microsoft/Phi-3-mini-4k-instruct"
 

@@ -7,7 +7,7 @@ import pytest
 from remora.errors import ConfigError
 from remora.project.discovery import Kind
 from remora.project.project import Project, find_project, plain_project
-from tests.project.trees import make_adapter, make_base
+from tests.trees import make_adapter, make_base
 
 TEXT = """\
 [model]

@@ -6,7 +6,7 @@ from pathlib import Path
 from remora.project.config import Config
 from remora.project.project import find_project
 from remora.project.template import render
-from tests.project.trees import make_adapter, make_base
+from tests.trees import make_adapter, make_base
 
 
 def test_what_is_written_loads_as_what_was_chosen(tmp_path: Path) -> None:
