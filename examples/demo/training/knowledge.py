@@ -1,13 +1,13 @@
 """What the demo model knows: facts, small talk and the ways people ask for them."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-ATTRIBUTES = ("what", "food", "home", "size", "age", "danger", "fun")
+ATTRIBUTES = ("what", "food", "home", "size", "age", "danger", "enemy", "fun")
 
 FULL = {
     "what": "{One} is {fact}.",
@@ -16,6 +16,7 @@ FULL = {
     "size": "{One} is {fact}.",
     "age": "{Many} live for {fact}.",
     "danger": "{fact}",
+    "enemy": "{Many} must beware of {fact}.",
     "fun": "{fact}",
 }
 
@@ -26,6 +27,7 @@ PIRATE = {
     "size": "Shiver me timbers! {One} be {fact}!",
     "age": "Aye, {many} sail on for {fact}, by me beard!",
     "danger": "Avast! {fact} Arr!",
+    "enemy": "Har har! {Many} be fleein' from {fact}!",
     "fun": "Blow me down! {fact} Arr!",
 }
 
@@ -42,18 +44,33 @@ def article(noun: str) -> str:
 
 @dataclass(frozen=True)
 class Animal:
-    """One animal of the sea and its seven facts."""
+    """One animal of the sea and its facts."""
 
     name: str
     many: str
     facts: dict[str, str]
+    also: tuple[str, ...] = ()
+    metres: float = 0.0
 
-    def fill(self, template: str, fact: str = "") -> str:
-        """Complete a template with the animal's names and one of its facts."""
+    def fill(self, template: str, fact: str = "", other: str = "") -> str:
+        """Complete a template with the animal's names and what else it needs."""
         one = article(self.name)
         return template.format(
-            one=one, One=capital(one), many=self.many, Many=capital(self.many), fact=fact
+            name=self.name,
+            Name=capital(self.name),
+            one=one,
+            One=capital(one),
+            many=self.many,
+            Many=capital(self.many),
+            fact=fact,
+            other=other,
         )
+
+    def called(self, name: str) -> "Animal":
+        """The same animal under one of its other names."""
+        many = name if name.endswith(("fish", "squid", "tuna")) else f"{name}s"
+        many = f"{name}es" if name.endswith("octopus") else many
+        return replace(self, name=name, many=many)
 
     def full(self, attribute: str) -> str:
         """Say a fact in a whole sentence."""
@@ -90,7 +107,13 @@ def animals() -> tuple[Animal, ...]:
     """All animals, in the order of the file."""
     entries = read("sea.toml").items()
     return tuple(
-        Animal(name, entry["many"], {key: entry[key] for key in ATTRIBUTES})
+        Animal(
+            name=name,
+            many=entry["many"],
+            facts={key: entry[key] for key in ATTRIBUTES},
+            also=tuple(entry.get("also", ())),
+            metres=entry["metres"],
+        )
         for name, entry in entries
     )
 

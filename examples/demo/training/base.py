@@ -1,0 +1,79 @@
+"""The base model: a small Llama that talks about the sea."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from .corpus import article_text, dialogues
+from .knowledge import animals
+from .optimise import fit
+from .packing import Batch, Packer
+from .tokenizer import BEGIN, END, MAX_LENGTH, render
+
+SEED = 1
+STEPS = 800
+
+
+def texts(seed: int) -> Iterator[str]:
+    """Yield dialogues and, now and then, a plain article."""
+    rng = random.Random(seed)
+    for dialogue in dialogues(seed):
+        yield BEGIN + render(dialogue.messages())
+        if rng.random() < 0.02:
+            yield BEGIN + article_text(rng.choice(animals()), rng) + END
+
+
+def configuration(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
+    """The shape of the model."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=704,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        num_key_value_heads=4,
+        head_dim=32,
+        max_position_embeddings=MAX_LENGTH,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def train_base(tokenizer: PreTrainedTokenizerFast, steps: int = STEPS) -> LlamaForCausalLM:
+    """Train the base from nothing."""
+    torch.manual_seed(SEED)
+    model = LlamaForCausalLM(configuration(tokenizer))
+    packer = Packer(tokenizer, texts(SEED))
+
+    def batch(done: float) -> Batch:
+        return packer.batch(4, 1024) if done > 0.9 else packer.batch(16, 256)
+
+    layers = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if not any(p is layer for layer in layers)]
+    optimizers = (
+        torch.optim.Muon(layers, lr=4e-3, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.98), weight_decay=0.0),
+    )
+    fit("base", model, optimizers, batch, steps)
+    return model
+
+
+def save_base(model: LlamaForCausalLM, folder: Path) -> None:
+    """Write the weights in bfloat16 with their configurations."""
+    model.generation_config = GenerationConfig(
+        bos_token_id=model.config.bos_token_id,
+        eos_token_id=model.config.eos_token_id,
+        pad_token_id=model.config.pad_token_id,
+        do_sample=False,
+    )
+    model.to(torch.bfloat16).save_pretrained(folder)
