@@ -23,6 +23,7 @@ threads = 3
 port = 8000
 cors_origins = ["https://example.org"]
 max_body_bytes = 1000
+adapter_root = "more"
 """
 
 
@@ -43,7 +44,7 @@ def test_the_file_says_what_is_started(folder: Path) -> None:
     made = plan(folder)
     assert made.options == EngineOptions(dtype="bfloat16", threads=3)
     assert made.settings == GatewaySettings(
-        cors_origins=("https://example.org",), max_body_bytes=1000
+        cors_origins=("https://example.org",), max_body_bytes=1000, adapter_root=folder / "more"
     )
     assert (made.host, made.port) == ("127.0.0.1", 8000)
     assert made.keys.made is None

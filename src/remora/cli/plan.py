@@ -84,6 +84,7 @@ def _settings(project: Project, keys: Keys) -> GatewaySettings:
         max_body_bytes=server.max_body_bytes,
         request_timeout=server.request_timeout,
         drain_timeout=server.drain_timeout,
+        adapter_root=project.folder / server.adapter_root if server.adapter_root else None,
     )
 
 

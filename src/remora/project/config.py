@@ -113,6 +113,12 @@ class ServerSection(Section):
     drain_timeout: Annotated[float, Field(gt=0)] = Field(
         30.0, description="Seconds that running answers get to end when the server is stopped."
     )
+    adapter_root: str | None = Field(
+        None,
+        examples=["adapters"],
+        description="Folder, relative to this file, that the admin API takes adapters from."
+        " Unset: any folder that the server can read.",
+    )
     api_key_env: str = Field(
         "REMORA_API_KEY", description="Environment variable that holds the API key."
     )

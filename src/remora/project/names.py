@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 # Folders that say what lies in them and not whose it is.
 _GENERIC = {
@@ -23,7 +23,7 @@ def is_name(text: str) -> bool:
 
 def make_name(text: str) -> str:
     """The nearest usable name to a text, such as a folder's."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:96] or "model"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:128] or "model"
 
 
 def names_of(paths: Sequence[PurePath], taken: Iterable[str] = ()) -> list[str]:
