@@ -41,6 +41,7 @@ class Endpoint:
         )
 
     def stop(self) -> None:
+        """End the server; harmless when called twice."""
         self.http.close()
         self.openai.close()
         self.server.stop()
@@ -66,6 +67,17 @@ def serve() -> Iterator[Serve]:
         endpoint.stop()
 
 
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Endpoint]:
+    """The server behind `endpoint`."""
+    endpoint = Endpoint(ScriptedBackend(), GatewaySettings(drain_timeout=0.1))
+    yield endpoint
+    endpoint.stop()
+
+
 @pytest.fixture
-def endpoint(serve: Serve) -> Endpoint:
-    return serve()
+def endpoint(shared: Endpoint) -> Endpoint:
+    """A server with default settings, for tests that leave it as it was."""
+    shared.backend.requests.clear()
+    shared.backend.generations.clear()
+    return shared

@@ -70,8 +70,10 @@ class ScriptedGeneration:
                     completion_tokens=self.usage.completion_tokens + len(delta.token_ids),
                 )
                 yield delta
-        finally:
+        except Exception:
             self.ended = True
+            raise
+        self.ended = True
 
     def cancel(self) -> None:
         if not self.ended:

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from remora import __version__
 from remora.backends.backend import Backend
@@ -20,6 +21,22 @@ from remora.gateway.metrics import Metrics
 from remora.gateway.routes import adapters, chat, completions, health, models, tokens
 from remora.gateway.settings import GatewaySettings
 
+# Plain routes: their bodies are read by `remora.gateway.body`, and described by `openapi`.
+ROUTES = (
+    ("GET", "/v1/models", models.list_models),
+    ("GET", "/v1/models/{model:path}", models.retrieve_model),
+    ("POST", "/v1/chat/completions", chat.create_chat_completion),
+    ("POST", "/v1/completions", completions.create_completion),
+    ("POST", "/tokenize", tokens.tokenize),
+    ("POST", "/detokenize", tokens.detokenize),
+    ("GET", "/livez", health.livez),
+    ("GET", "/readyz", health.readyz),
+    ("GET", "/metrics", health.metrics),
+    ("GET", "/admin/adapters", adapters.list_adapters),
+    ("POST", "/admin/adapters", adapters.add_adapter),
+    ("PUT", "/admin/adapters/{name}", adapters.put_adapter),
+    ("DELETE", "/admin/adapters/{name}", adapters.remove_adapter),
+)
 _TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
 
 
@@ -29,7 +46,8 @@ def create_app(backend: Backend, settings: GatewaySettings) -> FastAPI:
     The backend may still be loading: generation is answered with 503 until it is ready. The app
     neither starts nor closes it.
     """
-    gateway = Gateway(backend, settings, Metrics(backend))
+    paths = {endpoint: path.replace(":path", "") for _, path, endpoint in ROUTES}
+    gateway = Gateway(backend, settings, Metrics(backend), paths)
     middleware = [
         Middleware(ExchangeMiddleware, gateway=gateway),
         Middleware(AuthMiddleware, settings=settings),
@@ -47,8 +65,8 @@ def create_app(backend: Backend, settings: GatewaySettings) -> FastAPI:
         telemetry=_TELEMETRY,
     )
     app.state.gateway = gateway
-    for routes in (models, chat, completions, tokens, health, adapters):
-        app.include_router(routes.router)
+    for method, path, endpoint in ROUTES:
+        app.add_route(path, endpoint, [method], include_in_schema=False)
     app.openapi = _openapi  # type: ignore[method-assign]
     return app
 
@@ -74,4 +92,16 @@ def _cors(settings: GatewaySettings) -> Middleware:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """Routes that don't exist: the one error that the framework answers by itself."""
-    return translate(error, exchange_of(request).id).response()
+    response = translate(error, exchange_of(request).id).response()
+    if response.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods(request))
+    return response
+
+
+def _methods(request: Request) -> list[str]:
+    """All methods of the path, which the framework names one route at a time."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remora.backends.backend import Backend, Phase, Status
 from remora.errors import NotReady
@@ -20,11 +21,15 @@ DRAIN_RETRY_AFTER = 5  # s: about how long a replacement takes to be found by a 
 
 @dataclass(slots=True)
 class Gateway:
-    """The backend, the settings, the metrics and the answers under way."""
+    """The backend, the settings, the metrics and the answers under way.
+
+    ``paths`` has the path of each route's function, by which requests are counted.
+    """
 
     backend: Backend
     settings: GatewaySettings
     metrics: Metrics
+    paths: Mapping[Any, str] = field(default_factory=dict)
     draining: bool = False
     in_flight: int = 0
     answers: set[Answer] = field(default_factory=set)

@@ -92,8 +92,8 @@ class ExchangeMiddleware:
 
     def _record(self, exchange: Exchange, scope: Scope) -> None:
         duration = perf_counter() - exchange.started
-        route = getattr(scope.get("route"), "path", "unknown")
-        self._gateway.metrics.finished(exchange, route, duration)
+        path = self._gateway.paths.get(scope.get("endpoint"), "unknown")
+        self._gateway.metrics.finished(exchange, path, duration)
         if not logger.isEnabledFor(logging.INFO):
             return
         fields: dict[str, object] = {

@@ -33,6 +33,8 @@ _BACKLOG = 2048  # connections that wait to be accepted
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 chooses a free one. Raises `ConfigError` if it can't be."""
     try:
+        if not 0 <= port <= 65_535:
+            raise OverflowError("a port is a number from 0 to 65535")
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
@@ -119,6 +121,7 @@ class Server:
             await self._http.serve(sockets=[self._listener])
             await life
         finally:
+            self._loop = None
             life.cancel()
             await self._gateway.backend.close()
 

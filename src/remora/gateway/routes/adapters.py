@@ -6,7 +6,6 @@ import asyncio
 import re
 from pathlib import Path
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,17 +16,13 @@ from remora.gateway.json_response import json_response
 from remora.gateway.protocol.adapters import NAME_PATTERN, AddAdapterBody, ReplaceAdapterBody
 from remora.gateway.routes.models import model_body, model_list
 
-router = APIRouter()
 
-
-@router.get("/admin/adapters", response_model=None)
 async def list_adapters(request: Request) -> Response:
     """The adapters by name, without the base."""
     cards = gateway_of(request).backend.models()
     return json_response(model_list([card for card in cards if card.parent is not None]))
 
 
-@router.post("/admin/adapters", response_model=None)
 async def add_adapter(request: Request) -> Response:
     """Add an adapter; 409 when the name is taken, unless ``replace`` is true."""
     body = await read_body(request, AddAdapterBody)
@@ -37,7 +32,6 @@ async def add_adapter(request: Request) -> Response:
     return json_response(model_body(card), 201)
 
 
-@router.put("/admin/adapters/{name}", response_model=None)
 async def put_adapter(request: Request) -> Response:
     """Add an adapter, or replace the one of that name."""
     name: str = request.path_params["name"]
@@ -53,7 +47,6 @@ async def put_adapter(request: Request) -> Response:
     return json_response(model_body(await gateway.backend.add_adapter(name, path, replace=True)))
 
 
-@router.delete("/admin/adapters/{name}", response_model=None)
 async def remove_adapter(request: Request) -> Response:
     """Remove an adapter; what it streams goes on to its end."""
     name: str = request.path_params["name"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,10 +15,7 @@ from remora.gateway.json_response import json_response
 from remora.gateway.protocol.chat import ChatBody
 from remora.gateway.sse import EventStream
 
-router = APIRouter()
 
-
-@router.post("/v1/chat/completions", response_model=None)
 async def create_chat_completion(request: Request) -> Response:
     """Answer a chat, whole or as a stream."""
     gateway, exchange = gateway_of(request), exchange_of(request)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,10 +19,7 @@ from remora.gateway.json_response import json_response
 from remora.gateway.protocol.completion import CompletionBody
 from remora.gateway.sse import EventStream
 
-router = APIRouter()
 
-
-@router.post("/v1/completions", response_model=None)
 async def create_completion(request: Request) -> Response:
     """Go on from one or several texts, whole or as a stream."""
     gateway, exchange = gateway_of(request), exchange_of(request)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,16 +10,12 @@ from remora.backends.backend import Phase
 from remora.gateway.context import gateway_of
 from remora.gateway.json_response import json_response
 
-router = APIRouter()
 
-
-@router.get("/livez", response_model=None)
 async def livez(request: Request) -> Response:
     """The process answers; nothing is said of the model."""
     return json_response({"status": "ok"})
 
 
-@router.get("/readyz", response_model=None)
 async def readyz(request: Request) -> Response:
     """200 when requests are answered, else 503 with how far the backend has come."""
     status = gateway_of(request).status()
@@ -30,7 +25,6 @@ async def readyz(request: Request) -> Response:
     return json_response(body, 503, {"Retry-After": "1"})
 
 
-@router.get("/metrics", response_model=None)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     return Response(

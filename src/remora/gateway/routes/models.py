@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,16 +14,12 @@ from remora.errors import ModelNotFound
 from remora.gateway.context import gateway_of
 from remora.gateway.json_response import json_response
 
-router = APIRouter()
 
-
-@router.get("/v1/models", response_model=None)
 async def list_models(request: Request) -> Response:
     """The base model first, then the adapters by name."""
     return json_response(model_list(gateway_of(request).backend.models()))
 
 
-@router.get("/v1/models/{model:path}", response_model=None)
 async def retrieve_model(request: Request) -> Response:
     """One model; 404 names the nearest."""
     name: str = request.path_params["model"]

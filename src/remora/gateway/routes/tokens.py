@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,10 +10,7 @@ from remora.gateway.context import gateway_of
 from remora.gateway.json_response import json_response
 from remora.gateway.protocol.tokens import DetokenizeBody, TokenizeBody
 
-router = APIRouter()
 
-
-@router.post("/tokenize", response_model=None)
 async def tokenize(request: Request) -> Response:
     """Token ids of a text, or of a chat as its template writes it."""
     gateway = gateway_of(request)
@@ -36,7 +32,6 @@ async def tokenize(request: Request) -> Response:
     )
 
 
-@router.post("/detokenize", response_model=None)
 async def detokenize(request: Request) -> Response:
     """The text of token ids."""
     body = await read_body(request, DetokenizeBody)

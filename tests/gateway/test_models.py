@@ -1,0 +1,49 @@
+"""`/v1/models`."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+
+from remora.backends.backend import Phase
+from tests.gateway.conftest import Endpoint, Serve
+from tests.gateway.scripted_backend import ScriptedBackend
+
+
+def test_list(endpoint: Endpoint) -> None:
+    models = endpoint.openai.models.list().data
+    assert [m.id for m in models] == ["base", "support", "idle", "bad", "org/nested@1"]
+    assert (
+        models[1].model_dump().items()
+        >= {
+            "id": "support",
+            "object": "model",
+            "created": 1_700_000_000,
+            "owned_by": "remora",
+            "root": "base",
+            "parent": "base",
+            "max_model_len": 4096,
+            "state": "ready",
+            "loaded": True,
+            "reason": None,
+            "digest": "digest-support",
+            "rank": 16,
+        }.items()
+    )
+    assert models[0].model_dump()["parent"] is None
+    assert models[2].model_dump()["loaded"] is False
+    assert models[3].model_dump()["reason"] == "NaN in lora_B"
+
+
+@pytest.mark.parametrize("name", ["base", "support", "org/nested@1"])
+def test_retrieve(endpoint: Endpoint, name: str) -> None:
+    assert endpoint.openai.models.retrieve(name).id == name
+
+
+def test_retrieve_unknown(endpoint: Endpoint) -> None:
+    with pytest.raises(openai.NotFoundError, match="Did you mean 'support'"):
+        endpoint.openai.models.retrieve("suport")
+
+
+def test_answered_while_loading(serve: Serve) -> None:
+    assert len(serve(ScriptedBackend(Phase.LOADING)).openai.models.list().data) == 5
