@@ -1,0 +1,1 @@
+"""Who answers a request: the engine in this process, or another server."""

@@ -1,0 +1,1 @@
+"""Tokens in, tokens out: continuous batching over one base model and many adapters."""

@@ -27,7 +27,7 @@ class EngineOptions:
     kv_cache_tokens: int | None = None
     max_batch_size: int = 32
     max_queue: int = 256
-    prefill_chunk: int = 512
+    prefill_chunk: int | None = None
     prefix_cache: bool = True
     max_resident_adapters: int = 64
     max_lora_rank: int = 256

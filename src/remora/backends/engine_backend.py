@@ -1,0 +1,355 @@
+"""The backend that answers with the engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from remora.backends.backend import (
+    ChatRequest,
+    CompletionRequest,
+    Load,
+    ModelCard,
+    ModelState,
+    Phase,
+    Status,
+    Tokens,
+)
+from remora.engine.options import EngineOptions
+from remora.engine.request import Delta, SamplingParams, Usage
+from remora.errors import (
+    AdapterError,
+    ModelNotFound,
+    NotReady,
+    PromptTooLong,
+    RemoraError,
+    RequestError,
+)
+
+if TYPE_CHECKING:
+    from remora.engine.async_engine import Stream
+    from remora.engine.chat_template import ChatTemplate
+    from remora.engine.loader import LoadedEngine
+    from remora.lora.store import Version
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class EngineGeneration:
+    """A request that the engine has taken."""
+
+    model: ModelCard
+    fingerprint: str
+    stream: Stream
+
+    @property
+    def usage(self) -> Usage:
+        return self.stream.usage
+
+    def deltas(self) -> AsyncIterator[Delta]:
+        return self.stream.deltas()
+
+    def cancel(self) -> None:
+        self.stream.cancel()
+
+
+class EngineBackend:
+    """A base model and adapters in this process; loads in a thread after `start`."""
+
+    def __init__(
+        self,
+        base: Path,
+        name: str,
+        adapters: Mapping[str, Path],
+        options: EngineOptions,
+        on_progress: Callable[[Status], None] = lambda status: None,
+    ) -> None:
+        self._base = base
+        self._name = name
+        self._initial = dict(adapters)
+        self._options = options
+        self._on_progress = on_progress
+        self._status = Status(Phase.LOADING, "starting")
+        self._created = int(time.time())
+        self._loaded: LoadedEngine | None = None
+        self._templates: dict[str, ChatTemplate | None] = {}
+        self._thread = threading.Thread(target=self._load_all, name="remora-load", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load. `status` tells when it is done, or why it failed."""
+        self._thread.start()
+
+    def status(self) -> Status:
+        return self._status
+
+    def models(self) -> Sequence[ModelCard]:
+        loaded = self._loaded
+        if loaded is None:
+            state = ModelState.FAILED if self._status.phase is Phase.FAILED else ModelState.LOADING
+            known = [(self._name, None), *((name, self._name) for name in sorted(self._initial))]
+            return [ModelCard(name, base, state, "", self._created, 0) for name, base in known]
+        known = loaded.adapters.names()
+        return [self._base_card(loaded), *(self._card(loaded, *entry) for entry in known)]
+
+    def load(self) -> Load:
+        loaded = self._loaded
+        if loaded is None:
+            return Load()
+        counters, scheduler = loaded.core.counters, loaded.scheduler
+        return Load(
+            running=scheduler.running,
+            waiting=scheduler.waiting,
+            kv_tokens_used=scheduler.rows.used,
+            kv_tokens_total=scheduler.rows.total,
+            resident_adapters=loaded.adapters.resident,
+            steps=counters.steps,
+            batch_rows=counters.rows,
+            prompt_tokens=counters.prompt_tokens,
+            generated_tokens=counters.generated_tokens,
+            cached_tokens=counters.cached_tokens,
+            preemptions=scheduler.preemptions,
+        )
+
+    async def chat(self, request: ChatRequest) -> EngineGeneration:
+        loaded = self._ready()
+        version = self._find(loaded, request.model)
+        ids = await asyncio.to_thread(self._prompt, loaded, version, request)
+        return self._submit(loaded, version, ids, request.sampling, request.n, "messages")
+
+    async def complete(self, request: CompletionRequest) -> EngineGeneration:
+        loaded = self._ready()
+        version = self._find(loaded, request.model)
+        prompt = request.prompt
+        if isinstance(prompt, str):
+            tokenizer = loaded.tokenizer
+            ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
+        else:
+            ids = list(prompt)
+            _check_ids(ids, loaded.config.vocab, "prompt")
+        return self._submit(loaded, version, ids, request.sampling, request.n, "prompt")
+
+    async def tokenize(self, model: str, text: str, *, add_special_tokens: bool) -> Tokens:
+        loaded = self._ready()
+        self._find(loaded, model)
+        ids = await asyncio.to_thread(
+            loaded.tokenizer.encode, text, add_special_tokens=add_special_tokens
+        )
+        return self._tokens(loaded, ids)
+
+    async def tokenize_chat(self, request: ChatRequest) -> Tokens:
+        loaded = self._ready()
+        version = self._find(loaded, request.model)
+        return self._tokens(loaded, await asyncio.to_thread(self._prompt, loaded, version, request))
+
+    async def detokenize(self, model: str, ids: Sequence[int]) -> str:
+        loaded = self._ready()
+        self._find(loaded, model)
+        _check_ids(ids, loaded.config.vocab, "tokens")
+        return loaded.tokenizer.decode(ids)
+
+    async def add_adapter(self, name: str, path: Path, *, replace: bool) -> ModelCard:
+        loaded = self._ready()
+        if name == self._name:
+            raise RequestError("An adapter can't have the base model's name.", param="name")
+        await asyncio.to_thread(loaded.adapters.add, name, path, replace=replace)
+        version = loaded.adapters.resolve(name)
+        if version is None:
+            raise ModelNotFound(name)
+        return self._card(loaded, name, version)
+
+    async def remove_adapter(self, name: str) -> None:
+        self._ready().adapters.remove(name)
+
+    async def drain(self) -> None:
+        self._set(Phase.DRAINING, "ending the running streams", 1.0)
+        while self._loaded is not None and self._loaded.core.held:  # noqa: ASYNC110
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+
+    async def close(self) -> None:
+        if self._loaded is not None:
+            await asyncio.to_thread(self._loaded.engine.close)
+            self._loaded.adapters.close()
+
+    def _load_all(self) -> None:
+        from remora.engine.loader import load_engine
+
+        try:
+            loaded = load_engine(
+                self._base,
+                self._options,
+                lambda detail, progress: self._set(Phase.LOADING, detail, progress),
+            )
+            for name, folder in self._initial.items():
+                self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)
+                loaded.adapters.register(name, folder)
+            loaded.engine.start()
+        except RemoraError as error:
+            hint = f" {error.hint}" if error.hint else ""
+            self._set(Phase.FAILED, f"{error}{hint}", 0.0)
+        except Exception as error:
+            logger.exception("loading %s failed", self._base)
+            self._set(Phase.FAILED, f"loading {self._base} failed: {error!r}", 0.0)
+        else:
+            self._loaded = loaded
+            self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
+
+    def _set(self, phase: Phase, detail: str, progress: float) -> None:
+        self._status = Status(phase, detail, progress)
+        self._on_progress(self._status)
+
+    def _ready(self) -> LoadedEngine:
+        if self._status.phase is Phase.READY and self._loaded is not None:
+            return self._loaded
+        raise NotReady(f"The endpoint is {self._status.phase}: {self._status.detail}.")
+
+    def _find(self, loaded: LoadedEngine, model: str) -> Version | None:
+        """The adapter version that a request names, None for the base."""
+        if model == self._name:
+            return None
+        version = loaded.adapters.resolve(model)
+        if version is None:
+            names = [self._name, *(name for name, _ in loaded.adapters.names())]
+            raise ModelNotFound(model, near=get_close_matches(model, names))
+        if version.reason is not None:
+            raise AdapterError(f"The adapter {model!r} can't be served: {version.reason}")
+        return version
+
+    def _prompt(
+        self, loaded: LoadedEngine, version: Version | None, request: ChatRequest
+    ) -> list[int]:
+        template = self._template(loaded, version)
+        if template is None:
+            raise RequestError(
+                f"The model {request.model!r} has no chat template.",
+                param="messages",
+                hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
+            )
+        text = template.render(
+            request.messages,
+            add_generation_prompt=request.add_generation_prompt
+            and not request.continue_final_message,
+            variables=request.template_variables,
+        )
+        if request.continue_final_message:
+            text = _up_to_final_message(text, request.messages)
+        return loaded.tokenizer.encode(text, add_special_tokens=False)
+
+    def _template(self, loaded: LoadedEngine, version: Version | None) -> ChatTemplate | None:
+        """An adapter's own chat template if it has one, for it was trained with that."""
+        from remora.engine.tokenizer import read_template
+
+        if version is None:
+            return loaded.tokenizer.template
+        if version.key not in self._templates:
+            own = read_template(version.folder, loaded.tokenizer.special_tokens)
+            self._templates[version.key] = own or loaded.tokenizer.template
+        return self._templates[version.key]
+
+    def _submit(
+        self,
+        loaded: LoadedEngine,
+        version: Version | None,
+        ids: list[int],
+        params: SamplingParams,
+        n: int,
+        param: str,
+    ) -> EngineGeneration:
+        from remora.engine.engine import EngineRequest
+
+        _check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
+        request = EngineRequest(
+            owner=None,
+            tokens=ids,
+            params=params,
+            max_length=_max_length(len(ids), params, loaded.context_length, param),
+            endings=self._endings(loaded),
+            n=n,
+            adapter=None if version is None else version.key,
+        )
+        card = self._base_card(loaded)
+        if version is not None:
+            card = replace(self._card(loaded, "", version), id="")
+        stream = loaded.engine.submit(request)
+        return EngineGeneration(card, self._fingerprint(loaded, version), stream)
+
+    @staticmethod
+    def _endings(loaded: LoadedEngine) -> tuple[int, ...]:
+        eos = loaded.tokenizer.eos_id
+        return tuple(dict.fromkeys([*loaded.config.eos_ids, *([] if eos is None else [eos])]))
+
+    @staticmethod
+    def _fingerprint(loaded: LoadedEngine, version: Version | None) -> str:
+        parts = (loaded.digest, loaded.dtype, version.key if version else "")
+        return "fp_" + hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+
+    def _base_card(self, loaded: LoadedEngine) -> ModelCard:
+        return ModelCard(
+            id=self._name,
+            parent=None,
+            state=ModelState.READY,
+            digest=loaded.digest,
+            created=self._created,
+            context_length=loaded.context_length,
+        )
+
+    def _card(self, loaded: LoadedEngine, name: str, version: Version) -> ModelCard:
+        return ModelCard(
+            id=name,
+            parent=self._name,
+            state=ModelState(version.state),
+            digest="" if version.plan is None else version.key,
+            created=version.created,
+            context_length=loaded.context_length,
+            reason=version.reason,
+            rank=None if version.plan is None else version.plan.rank,
+        )
+
+    @staticmethod
+    def _tokens(loaded: LoadedEngine, ids: Sequence[int]) -> Tokens:
+        texts = [loaded.tokenizer.token_text(token) for token in ids]
+        return Tokens(ids, texts, loaded.context_length)
+
+
+def _max_length(prompt: int, params: SamplingParams, context: int, param: str) -> int:
+    if prompt == 0:
+        raise RequestError("The prompt holds no tokens.", param=param)
+    if prompt >= context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens; this model's context is {context}.", param=param
+        )
+    if params.max_tokens is None:
+        return context
+    if prompt + params.max_tokens > context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens and max_tokens is {params.max_tokens}; "
+            f"together they exceed this model's context of {context}.",
+            param="max_tokens",
+        )
+    return prompt + params.max_tokens
+
+
+def _check_ids(ids: Sequence[int] | Mapping[int, float], vocab: int, param: str) -> None:
+    for token in ids:
+        if not 0 <= token < vocab:
+            raise RequestError(
+                f"{token} is not a token id; they go from 0 to {vocab - 1}.", param=param
+            )
+
+
+def _up_to_final_message(text: str, messages: Sequence[Mapping[str, object]]) -> str:
+    """Cut a rendered prompt behind the last message, so that the model goes on with it."""
+    content = messages[-1].get("content") if messages else None
+    if not isinstance(content, str) or not (final := content.strip()) or final not in text:
+        raise RequestError("The final message can't be continued.", param="continue_final_message")
+    return text[: text.rindex(final) + len(final)]

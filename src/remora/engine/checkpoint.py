@@ -1,0 +1,172 @@
+"""A base model's weights, read from sharded safetensors in parallel ranges.
+
+Each tensor is read straight into the place where it is needed (a slice of a fused matrix, say),
+several ranges at once: a network share gives its full rate only to parallel readers, and a local
+disk loses nothing by it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from remora.errors import ModelError
+from remora.formats.safetensors_header import BrokenHeader, TensorEntry, read_header
+
+_RANGE_BYTES = 16 << 20
+_READERS = 8
+_DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+
+
+class Checkpoint:
+    """The tensors of a model folder, by name. Use as a context manager; it owns threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tensors = dict(_tensors(folder))
+        self._readers = ThreadPoolExecutor(_READERS, "remora-read")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._readers.shutdown(cancel_futures=True)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tensors
+
+    def layout(self) -> str:
+        """Names, types, shapes and places of all tensors, in order: what identifies the files."""
+        return "\n".join(
+            f"{name} {path.name} {entry.dtype} {entry.shape} {entry.start}"
+            for name, (path, entry) in sorted(self._tensors.items())
+        )
+
+    def fetch(self, names: Iterable[str], shape: tuple[int, ...], dtype: torch.dtype) -> Fetch:
+        """Start to read tensors, stacked along their first dimension to one of ``shape``.
+
+        Raises `ModelError` if one is missing or if their shapes don't add up.
+        """
+        target = torch.empty(shape, dtype=dtype)
+        jobs: list[Future[None]] = []
+        row = 0
+        for name in names:
+            path, entry = self._find(name)
+            if len(entry.shape) != len(shape) or entry.shape[1:] != shape[1:]:
+                raise self._wrong_shape(name, entry, shape)
+            part = target[row : row + entry.shape[0]]
+            row += entry.shape[0]
+            if row > shape[0]:
+                raise self._wrong_shape(name, entry, shape)
+            jobs += self._read(path, entry, part.view(-1))
+        if row != shape[0]:
+            raise ModelError(
+                f"{self.folder}: {name!r} has {row} rows where {shape[0]} are expected"
+            )
+        return Fetch(target, jobs)
+
+    def _find(self, name: str) -> tuple[Path, TensorEntry]:
+        try:
+            return self._tensors[name]
+        except KeyError:
+            raise ModelError(
+                f"{self.folder}: the weights lack {name!r}",
+                hint="config.json and the safetensors files must be of the same model.",
+            ) from None
+
+    def _wrong_shape(self, name: str, entry: TensorEntry, shape: tuple[int, ...]) -> ModelError:
+        return ModelError(
+            f"{self.folder}: {name!r} has the shape {list(entry.shape)}, which does not fit "
+            f"{list(shape)} as config.json has it"
+        )
+
+    def _read(self, path: Path, entry: TensorEntry, target: Tensor) -> list[Future[None]]:
+        if entry.dtype not in _DTYPES:
+            raise ModelError(f"{path}: weights of type {entry.dtype} are not supported")
+        saved = _DTYPES[entry.dtype]
+        items = _RANGE_BYTES // saved.itemsize
+        return [
+            self._readers.submit(
+                _read_range,
+                path,
+                entry.start + first * saved.itemsize,
+                saved,
+                target[first : first + items],
+            )
+            for first in range(0, target.numel(), items)
+        ]
+
+
+def read_tensor(folder: Path, name: str) -> Tensor:
+    """One tensor of a model folder, in the dtype in which it was saved. Raises `ModelError`."""
+    with Checkpoint(folder) as checkpoint:
+        _, entry = checkpoint._find(name)
+        return checkpoint.fetch([name], entry.shape, _DTYPES[entry.dtype]).result()
+
+
+class Fetch:
+    """A tensor that is being read."""
+
+    def __init__(self, target: Tensor, jobs: list[Future[None]]) -> None:
+        self._target = target
+        self._jobs = jobs
+
+    def result(self) -> Tensor:
+        """Wait for the last range. Raises `ModelError` if the file can't be read."""
+        for job in self._jobs:
+            job.result()
+        return self._target
+
+
+def _tensors(folder: Path) -> Iterable[tuple[str, tuple[Path, TensorEntry]]]:
+    for path in _shards(folder):
+        try:
+            for name, entry in read_header(path).items():
+                yield name, (path, entry)
+        except BrokenHeader as error:
+            raise ModelError(str(error), hint="Copy or download the file again.") from error
+        except OSError as error:
+            raise ModelError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _shards(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        try:
+            files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ModelError(f"{index} can't be read: {error!r}") from error
+        if any(Path(name).name != name for name in files):
+            raise ModelError(f"{index} names files outside of its folder")
+        return [folder / name for name in sorted(files)]
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise ModelError(
+            f"{folder} holds no *.safetensors",
+            hint="Remora reads safetensors only; save the model with safe_serialization=True.",
+        )
+    return found
+
+
+def _read_range(path: Path, start: int, saved: torch.dtype, target: Tensor) -> None:
+    raw = target if saved == target.dtype else torch.empty(target.numel(), dtype=saved)
+    buffer = memoryview((ctypes.c_char * raw.nbytes).from_address(raw.data_ptr())).cast("B")
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            while buffer:
+                got = file.readinto(buffer)
+                if not got:
+                    raise ModelError(f"{path} ends too early; it is truncated")
+                buffer = buffer[got:]
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}") from error
+    if raw is not target:
+        target.copy_(raw)

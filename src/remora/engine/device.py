@@ -1,0 +1,86 @@
+"""Which device and which dtype serve fastest on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import torch
+from torch import Tensor
+
+from remora.engine.options import Device, Dtype
+from remora.errors import ConfigError
+from remora.kernels.linear import Linear, pack
+
+_DTYPES = {
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float32": torch.float32,
+}
+
+
+def choose_device(wanted: Device) -> str:
+    """``cuda`` where there is one, else ``cpu``. Raises `ConfigError` if a wanted one is missing."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "device = 'cuda' was asked for, but PyTorch sees no CUDA device",
+            hint="`remora doctor` shows what PyTorch sees; device = 'auto' takes what is there.",
+        )
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def choose_dtype(wanted: Dtype, device: str, saved: str) -> torch.dtype:
+    """The wanted dtype, or the faster of bfloat16 and float32.
+
+    A model that was saved in float32 is small or meant to be exact; it is served in bfloat16 all
+    the same where that is faster, as its peers do. On a CPU without bfloat16 instructions float32
+    is faster though it moves twice the bytes, so a short measurement decides.
+    """
+    if wanted != "auto":
+        return _DTYPES[wanted]
+    if device == "cuda":
+        if saved == "float16" or not torch.cuda.is_bf16_supported():
+            return torch.float16
+        return torch.bfloat16
+    return torch.bfloat16 if _seconds(torch.bfloat16) < _seconds(torch.float32) else torch.float32
+
+
+def use_threads(wanted: int | None) -> int:
+    """Set and return the number of CPU threads of one operation."""
+    threads = wanted or len(_usable_cpus())
+    torch.set_num_threads(threads)
+    return threads
+
+
+def free_memory(device: str) -> int:
+    """Bytes that may still be taken on a device."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 8 << 30  # Windows and macOS do not tell through the standard library.
+
+
+def _usable_cpus() -> set[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """Best of a few timings of decode-like and prefill-like products."""
+    layer: Linear = pack(torch.ones(1024, 512, dtype=dtype))
+    inputs = [torch.ones(8, 512, dtype=dtype), torch.ones(64, 512, dtype=dtype)]
+    return sum(_best(layer, x) for x in inputs)
+
+
+def _best(layer: Linear, x: Tensor) -> float:
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        layer(x)
+        best = min(best, time.perf_counter() - start)
+    return best

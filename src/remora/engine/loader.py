@@ -1,0 +1,167 @@
+"""Puts an engine together for a model's folder and this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from remora.engine.async_engine import AsyncEngine
+from remora.engine.checkpoint import Checkpoint, read_tensor
+from remora.engine.decoder import load_decoder, sites_of
+from remora.engine.device import choose_device, choose_dtype, free_memory, use_threads
+from remora.engine.engine import Engine
+from remora.engine.extents import SMALLEST, size_for
+from remora.engine.kv_cache import KVCache
+from remora.engine.kv_rows import KVRows
+from remora.engine.model_config import ModelConfig, read_model_config
+from remora.engine.options import EngineOptions
+from remora.engine.runner import ModelRunner
+from remora.engine.scheduler import Residency, Scheduler
+from remora.engine.tokenizer import Tokenizer
+from remora.errors import ConfigError
+from remora.lora.adapter import Adapter, load_adapter, plan_adapter
+from remora.lora.store import AdapterStore, VersionState
+
+_RESIDENCY = {
+    VersionState.READY: Residency.PINNED,
+    VersionState.LOADING: Residency.LOADING,
+    VersionState.REGISTERED: Residency.NO_ROOM,
+    VersionState.FAILED: Residency.GONE,
+    None: Residency.GONE,
+}
+_PREFILL_CHUNK = {"cpu": 256, "cuda": 2048}
+_TOKENS_PER_ROW = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEngine:
+    """An engine that is ready to start, and what its front must know of it.
+
+    ``digest`` (hex) identifies the base model: its configuration and its tensors' names and
+    shapes. ``context_length`` [tokens] bounds prompt and answer together.
+    """
+
+    engine: AsyncEngine
+    core: Engine
+    scheduler: Scheduler
+    tokenizer: Tokenizer
+    adapters: AdapterStore
+    config: ModelConfig
+    digest: str
+    context_length: int
+    dtype: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Pins:
+    """The adapter store, as the scheduler sees it."""
+
+    store: AdapterStore
+
+    def pin(self, key: str) -> Residency:
+        return _RESIDENCY[self.store.pin(key)]
+
+    def unpin(self, key: str) -> None:
+        self.store.unpin(key)
+
+
+def load_engine(
+    folder: Path, options: EngineOptions, on_progress: Callable[[str, float], None]
+) -> LoadedEngine:
+    """Read a base model and prepare to serve it; reports what it does and how far it is (0 to 1).
+
+    Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
+    """
+    on_progress("reading the configuration", 0.0)
+    config = read_model_config(folder)
+    tokenizer = Tokenizer(folder)
+    threads = use_threads(options.threads)
+    device = choose_device(options.device)
+    dtype = choose_dtype(options.dtype, device, config.dtype)
+    positions = min(options.context_length or config.max_positions, config.max_positions)
+    with Checkpoint(folder) as checkpoint:
+        digest = _digest(folder, checkpoint)
+        decoder = load_decoder(
+            config,
+            checkpoint,
+            positions=positions,
+            dtype=dtype,
+            device=device,
+            on_layer=lambda done: on_progress(
+                f"reading layer {done} of {config.layers} ({threads} threads, {dtype})",
+                done / config.layers,
+            ),
+        )
+    tokens = _cache_tokens(config, options, positions, dtype, device)
+    rows = KVRows(tokens, prefix_cache=options.prefix_cache)
+    cache = KVCache(config, tokens, dtype, device)
+    sites = sites_of(config)
+    evicted: deque[Adapter] = deque()
+    store = AdapterStore(
+        check=lambda path: plan_adapter(path, sites, max_rank=options.max_lora_rank),
+        load=lambda plan: load_adapter(
+            plan, sites, dtype, device, lambda name: read_tensor(folder, name)
+        ),
+        max_resident=options.max_resident_adapters,
+        on_change=lambda: engine.wake(),
+        on_evict=evicted.append,
+    )
+    runner = ModelRunner(decoder, cache, store.adapter, dtype, device)
+    scheduler = Scheduler(
+        rows,
+        _Pins(store),
+        max_batch_size=options.max_batch_size,
+        prefill_chunk=options.prefill_chunk or _PREFILL_CHUNK[device],
+    )
+    core = Engine(runner, scheduler, tokenizer)
+
+    def forget_evicted() -> None:
+        # Adapters leave memory in any thread; what was stacked of them belongs to the engine's.
+        while evicted:
+            runner.forget(evicted.popleft())
+
+    engine = AsyncEngine(
+        core, capacity=options.max_batch_size + options.max_queue, before_step=forget_evicted
+    )
+    return LoadedEngine(
+        engine=engine,
+        core=core,
+        scheduler=scheduler,
+        tokenizer=tokenizer,
+        adapters=store,
+        config=config,
+        digest=digest,
+        context_length=min(positions, rows.largest),
+        dtype=str(dtype).removeprefix("torch."),
+        device=device,
+    )
+
+
+def _cache_tokens(
+    config: ModelConfig, options: EngineOptions, positions: int, dtype: torch.dtype, device: str
+) -> int:
+    """Tokens of the KV cache: as configured, else what memory and the batch size suggest."""
+    if options.kv_cache_tokens is not None:
+        if options.kv_cache_tokens < SMALLEST:
+            raise ConfigError(
+                f"kv_cache_tokens = {options.kv_cache_tokens} is too small",
+                hint=f"It must be at least {SMALLEST}.",
+            )
+        return options.kv_cache_tokens // SMALLEST * SMALLEST
+    per_token = 2 * config.layers * config.kv_size * dtype.itemsize
+    share = 0.85 if device == "cuda" else 0.25
+    affordable = int(free_memory(device) * share) // per_token
+    useful = options.max_batch_size * min(size_for(positions), _TOKENS_PER_ROW)
+    return max(min(affordable, max(useful, size_for(positions))) // SMALLEST, 1) * SMALLEST
+
+
+def _digest(folder: Path, checkpoint: Checkpoint) -> str:
+    total = hashlib.sha256((folder / "config.json").read_bytes())
+    total.update(checkpoint.layout().encode())
+    return total.hexdigest()

@@ -1,0 +1,89 @@
+"""Runs one scheduled step through the model: bookkeeping in, logits out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from remora.engine.attention import Attention
+from remora.engine.decoder import Decoder
+from remora.engine.kv_cache import KVCache
+from remora.engine.kv_rows import ClearRow, CopyRow
+from remora.engine.scheduler import Chunk, Step
+from remora.lora.adapter import Adapter
+from remora.lora.batch import LoraBatcher, LoraStep, Segment
+
+
+class ModelRunner:
+    """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        cache: KVCache,
+        resident: Callable[[str], Adapter],
+        dtype: torch.dtype,
+        device: str,
+    ) -> None:
+        self._decoder = decoder
+        self._cache = cache
+        self._resident = resident
+        self._dtype = dtype
+        self._device = device
+        self._lora = LoraBatcher()
+
+    def forget(self, adapter: Adapter) -> None:
+        """Let go of an adapter that leaves memory."""
+        self._lora.forget(adapter)
+
+    @torch.inference_mode()
+    def run(self, step: Step, moves: list[CopyRow | ClearRow]) -> Tensor:
+        """Logits [chunks that sample, vocab] in float32, in the order of the step.
+
+        ``moves`` of the KV cache are carried out first.
+        """
+        self._cache.apply(moves)
+        tokens = torch.tensor([token for chunk in step for token in _tokens(chunk)])
+        positions = torch.tensor([place for chunk in step for place in _places(chunk)])
+        tokens, positions = tokens.to(self._device), positions.to(self._device)
+        attention = Attention(self._decoder.config, self._cache, step, positions, self._dtype)
+        lora, head_lora, last_rows = self._adapters(step)
+        hidden = self._decoder.forward(tokens, positions, attention, lora)
+        if not last_rows:
+            return hidden.new_empty(0, self._decoder.config.vocab)
+        if len(last_rows) != len(hidden):
+            hidden = hidden[torch.tensor(last_rows, device=self._device)]
+        return self._decoder.logits(hidden, head_lora)
+
+    def _adapters(self, step: Step) -> tuple[LoraStep | None, LoraStep | None, list[int]]:
+        """The adapters' part in the layers, the same for the head, and the rows that it reads."""
+        decodes = [self._adapter(chunk) for chunk in step.decodes]
+        last_rows = list(range(len(decodes)))
+        ranges: list[tuple[slice, Adapter | None]] = []
+        heads: list[Segment] = []
+        start = len(decodes)
+        for chunk in step.prefills:
+            adapter = self._adapter(chunk)
+            ranges.append((slice(start, start + chunk.count), adapter))
+            start += chunk.count
+            if chunk.samples:
+                if adapter is not None:
+                    heads.append(Segment(slice(len(last_rows), len(last_rows) + 1), adapter))
+                last_rows.append(start - 1)
+        lora = self._lora.plan(decodes, ranges)
+        return lora, lora and lora.with_prefills(heads), last_rows
+
+    def _adapter(self, chunk: Chunk) -> Adapter | None:
+        key = chunk.sequence.adapter
+        return None if key is None else self._resident(key)
+
+
+def _tokens(chunk: Chunk) -> list[int]:
+    sequence = chunk.sequence
+    return sequence.tokens[sequence.computed : sequence.computed + chunk.count]
+
+
+def _places(chunk: Chunk) -> range:
+    return range(chunk.sequence.computed, chunk.sequence.computed + chunk.count)

@@ -1,0 +1,164 @@
+"""Chooses the next tokens from their scores, each row by its own parameters.
+
+The randomness of a row comes from its own seed, one number a token, and picks from the sorted
+probabilities by inversion: the same seed gives the same text, whatever else is in the batch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from remora.engine.request import SamplingParams
+
+# Sorting the whole vocabulary is slow, and the likely tokens nearly always suffice.
+_LIKELY = 256
+# Below this temperature scores would overflow; the choice is as good as greedy long before.
+_COLDEST = 1e-4
+
+
+@dataclass(slots=True)
+class SamplerState:
+    """What a row's sampling depends on beside its scores.
+
+    ``seen`` are the prompt's tokens and ``counts`` the generated ones'; ``endings`` are the
+    tokens that may not come before ``min_tokens`` have.
+    """
+
+    params: SamplingParams
+    seen: Collection[int]
+    endings: Sequence[int]
+    random: random.Random
+    counts: dict[int, int] = field(default_factory=dict)
+    generated: int = 0
+
+    def record(self, token: int) -> None:
+        """Count a token that was chosen."""
+        self.generated += 1
+        self.counts[token] = self.counts.get(token, 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A chosen token; ``logprob`` and ``top`` (token, logprob) where they were asked for.
+
+    Log-probabilities are those of the model, before temperature and penalties. ``finite`` is
+    False if the model's scores were not numbers, and then the token means nothing.
+    """
+
+    token: int
+    finite: bool
+    logprob: float = 0.0
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@torch.inference_mode()
+def sample(logits: Tensor, states: Sequence[SamplerState]) -> list[Sample]:
+    """Choose one token for each row of logits [rows, vocab]; the logits are used up."""
+    greedy = [_is_greedy(state) for state in states]
+    finite = logits.sum(-1).isfinite().tolist()
+    plain = logits.argmax(-1).tolist() if any(greedy) else [0] * len(states)
+    return [
+        Sample(0, finite=False) if not ok
+        else Sample(token, finite=True) if is_greedy
+        else _sample_row(row, state)
+        for row, state, token, is_greedy, ok in zip(
+            logits, states, plain, greedy, finite, strict=True
+        )
+    ]  # fmt: skip
+
+
+def _is_greedy(state: SamplerState) -> bool:
+    """Whether the largest score decides, and nothing else is asked for."""
+    params = state.params
+    return (
+        params.temperature == 0
+        and params.logprobs is None
+        and params.repetition_penalty == 1
+        and params.presence_penalty == 0
+        and params.frequency_penalty == 0
+        and not params.logit_bias
+        and state.generated >= params.min_tokens
+    )
+
+
+def _sample_row(logits: Tensor, state: SamplerState) -> Sample:
+    params = state.params
+    logprobs = logits.log_softmax(-1) if params.logprobs is not None else None
+    scores = _adjust(logits, state)
+    if params.temperature == 0:
+        token = int(scores.argmax())
+    else:
+        token = _draw(scores / max(params.temperature, _COLDEST), params, state.random.random())
+    if logprobs is None:
+        return Sample(token, finite=True)
+    best = logprobs.topk(min(params.logprobs or 0, len(logprobs)))
+    top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+    return Sample(token, finite=True, logprob=float(logprobs[token]), top=top)
+
+
+def _adjust(logits: Tensor, state: SamplerState) -> Tensor:
+    """Apply penalties, biases and the ban on early endings to one row, in place."""
+    params = state.params
+    if params.repetition_penalty != 1:
+        # Divides positive scores and multiplies negative ones (https://arxiv.org/abs/1909.05858).
+        seen = torch.tensor(sorted({*state.seen, *state.counts}), device=logits.device)
+        scores = logits[seen]
+        penalty = params.repetition_penalty
+        logits[seen] = torch.where(scores > 0, scores / penalty, scores * penalty)
+    if (params.presence_penalty or params.frequency_penalty) and state.counts:
+        tokens = torch.tensor(list(state.counts), device=logits.device)
+        counts = torch.tensor(list(state.counts.values()), device=logits.device)
+        logits[tokens] -= params.presence_penalty + params.frequency_penalty * counts
+    if params.logit_bias:
+        tokens = torch.tensor(list(params.logit_bias), device=logits.device)
+        logits[tokens] += torch.tensor(list(params.logit_bias.values()), device=logits.device)
+    if state.generated < params.min_tokens and state.endings:
+        logits[torch.tensor(list(state.endings), device=logits.device)] = -torch.inf
+    return logits
+
+
+def _draw(scores: Tensor, params: SamplingParams, uniform: float) -> int:
+    """Pick from the most likely tokens that the limits leave, by the inverse of their sum."""
+    total = scores.logsumexp(-1)
+    for count in (params.top_k,) if params.top_k else (_LIKELY, len(scores)):
+        best = scores.topk(min(count, len(scores)))
+        probabilities = (best.values - total).exp()
+        if _suffice(probabilities, params, uniform):
+            break
+    kept = _within(probabilities, params)
+    cumulated = kept.cumsum(-1)
+    mass = cumulated[-1] if _is_limited(params) else 1.0
+    place = int(torch.searchsorted(cumulated, float(uniform * mass), right=True))
+    return int(best.indices[min(place, int(kept.count_nonzero()) - 1)])
+
+
+def _is_limited(params: SamplingParams) -> bool:
+    return bool(params.top_k) or params.top_p < 1 or params.min_p > 0
+
+
+def _suffice(probabilities: Tensor, params: SamplingParams, uniform: float) -> bool:
+    """Whether the token to pick is surely among these, the most likely ones."""
+    covered = float(probabilities.sum())
+    if not _is_limited(params):
+        return uniform < covered
+    few = params.min_p > 0 and bool(probabilities[-1] < params.min_p * probabilities[0])
+    return few or (params.top_p < 1 and covered >= params.top_p)
+
+
+def _within(probabilities: Tensor, params: SamplingParams) -> Tensor:
+    """Sorted probabilities with zeros where top-k, top-p or min-p cut off."""
+    if params.top_k:
+        probabilities = probabilities / probabilities.sum()
+    if params.top_p < 1:
+        before = probabilities.cumsum(-1) - probabilities
+        keep = before < params.top_p
+        keep[0] = True
+        probabilities = probabilities * keep
+    if params.min_p > 0:
+        probabilities = probabilities * (probabilities >= params.min_p * probabilities[0])
+    return probabilities

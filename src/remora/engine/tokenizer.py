@@ -1,0 +1,135 @@
+"""Text to tokens and back, by the tokenizer and the chat template in a model's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+
+from remora.engine.chat_template import ChatTemplate
+from remora.errors import ModelError
+
+
+class Tokenizer:
+    """A folder's ``tokenizer.json``, with its special tokens and chat template if it has one."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        if not path.exists():
+            raise ModelError(
+                f"{folder} holds no tokenizer.json",
+                hint="AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers writes it.",
+            )
+        try:
+            self.raw: tokenizers.Tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # The library raises nothing more exact.
+            raise ModelError(f"{path} can't be read: {error}") from error
+        self.raw.no_padding()
+        self.raw.no_truncation()
+        config = _read_json(folder / "tokenizer_config.json")
+        self._bytes: dict[int, bytes] = {}
+        added = self.raw.get_added_tokens_decoder()
+        self._added_ids = frozenset(added)
+        self._special_ids = frozenset(token for token, entry in added.items() if entry.special)
+        decoder = json.loads(self.raw.to_str()).get("decoder")
+        self._is_byte_level = '"ByteLevel"' in json.dumps(decoder)
+        self.special_tokens = _special_tokens(
+            config, _read_json(folder / "special_tokens_map.json")
+        )
+        self.template = read_template(folder, self.special_tokens)
+
+    @property
+    def eos_id(self) -> int | None:
+        """The id of the token that the tokenizer calls end of sequence."""
+        token = self.special_tokens.get("eos_token")
+        found: int | None = None if token is None else self.raw.token_to_id(token)
+        return found
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Token ids of a text."""
+        ids: list[int] = self.raw.encode(text, add_special_tokens=add_special_tokens).ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special ones included."""
+        text: str = self.raw.decode(list(ids), skip_special_tokens=False)
+        return text
+
+    def token_text(self, token: int) -> str:
+        """One token as text; a part of a character shows as U+FFFD."""
+        return self.token_bytes(token).decode("utf-8", errors="replace")
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that one token stands for, which may be part of a character."""
+        if token not in self._bytes:
+            self._bytes[token] = self._to_bytes(token)
+        return self._bytes[token]
+
+    def is_special(self, token: int) -> bool:
+        """Whether a token marks structure, and is not text."""
+        return token in self._special_ids
+
+    def _to_bytes(self, token: int) -> bytes:
+        piece: str | None = self.raw.id_to_token(token)
+        if piece is None:
+            return b""
+        if token in self._added_ids:
+            return piece.encode()
+        if self._is_byte_level:
+            return bytes(self._byte_of[c] for c in piece if c in self._byte_of)
+        if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
+            return bytes([int(piece[3:5], 16)])
+        return piece.replace("\u2581", " ").encode()
+
+    @cached_property
+    def _byte_of(self) -> dict[str, int]:
+        # GPT-2's alphabet: printable bytes stand for themselves, the others for U+0100 and up.
+        printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+        others = [byte for byte in range(256) if byte not in printable]
+        alphabet = {chr(byte): byte for byte in printable}
+        return alphabet | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def read_template(folder: Path, special_tokens: Mapping[str, str]) -> ChatTemplate | None:
+    """The chat template in a folder of a model or an adapter, if there is one."""
+    config = _read_json(folder / "tokenizer_config.json")
+    source = _template_source(folder, config)
+    if source is None:
+        return None
+    return ChatTemplate(source, {**special_tokens, **_special_tokens(config)})
+
+
+def _template_source(folder: Path, config: Mapping[str, Any]) -> str | None:
+    path = folder / "chat_template.jinja"
+    if path.exists():
+        return path.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):
+        named = {entry["name"]: entry["template"] for entry in template}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _special_tokens(*sources: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in sources:
+        for key in ("bos_token", "eos_token", "unk_token", "pad_token"):
+            token = source.get(key)
+            content = token.get("content") if isinstance(token, dict) else token
+            if isinstance(content, str):
+                found.setdefault(key, content)
+    return found
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path} can't be read: {error}") from error
+    return value if isinstance(value, dict) else {}

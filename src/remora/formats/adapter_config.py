@@ -1,0 +1,102 @@
+"""``adapter_config.json`` as PEFT writes it, and the digest that names an adapter's version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from remora.errors import AdapterBroken
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """The part of PEFT's ``LoraConfig`` that decides what an adapter computes.
+
+    Source: https://huggingface.co/docs/peft/package_reference/lora. ``raw`` holds every key, for
+    checks of options that change the meaning and that a reader may not know.
+    """
+
+    peft_type: str
+    base: str | None
+    rank: int
+    alpha: float
+    target_modules: tuple[str, ...] | str | None
+    rank_pattern: Mapping[str, int] = field(default_factory=dict)
+    alpha_pattern: Mapping[str, float] = field(default_factory=dict)
+    use_rslora: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    def scale_of(self, module: str) -> float:
+        """What B·A is multiplied by at a module: alpha/r, or alpha/sqrt(r) with rsLoRA."""
+        rank = self.rank_of(module)
+        alpha = _matching(self.alpha_pattern, module, self.alpha)
+        return alpha / (rank**0.5 if self.use_rslora else rank)
+
+    def rank_of(self, module: str) -> int:
+        """The rank at a module, given by its full path in the base model."""
+        return int(_matching(self.rank_pattern, module, self.rank))
+
+
+def read_adapter_config(folder: Path) -> AdapterConfig:
+    """Read a PEFT folder's configuration; raises `AdapterBroken` naming file and key."""
+    path = folder / CONFIG_FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AdapterBroken(
+            f"{folder} holds no {CONFIG_FILE}",
+            hint="An adapter is a folder that PEFT's save_pretrained wrote.",
+        ) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise AdapterBroken(f"{path} can't be read: {error}") from error
+    if not isinstance(raw, dict):
+        raise AdapterBroken(f"{path}: a JSON object is expected")
+    try:
+        targets = raw.get("target_modules")
+        return AdapterConfig(
+            peft_type=str(raw.get("peft_type", "LORA")),
+            base=raw.get("base_model_name_or_path"),
+            rank=int(raw.get("r", 8)),
+            alpha=float(raw.get("lora_alpha") or 8),
+            target_modules=targets
+            if targets is None or isinstance(targets, str)
+            else tuple(targets),
+            rank_pattern={str(k): int(v) for k, v in (raw.get("rank_pattern") or {}).items()},
+            alpha_pattern={str(k): float(v) for k, v in (raw.get("alpha_pattern") or {}).items()},
+            use_rslora=bool(raw.get("use_rslora", False)),
+            raw=raw,
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AdapterBroken(f"{path} holds a value of the wrong type: {error}") from error
+
+
+def adapter_digest(folder: Path) -> str:
+    """SHA-256 (hex) of configuration and weights: the identity of an adapter's version."""
+    total = hashlib.sha256()
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        path = folder / name
+        try:
+            with path.open("rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise AdapterBroken(
+                f"{path} can't be read: {error.strerror}",
+                hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
+            ) from error
+    return total.hexdigest()
+
+
+def _matching(pattern: Mapping[str, float], module: str, default: float) -> float:
+    # PEFT's own rule: a key is a regular expression for the end of the module's path.
+    for key, value in pattern.items():
+        if re.match(rf"(.*\.)?({key})$", module):
+            return value
+    return default

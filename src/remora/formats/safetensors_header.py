@@ -1,0 +1,85 @@
+"""The header of a safetensors file: names, types, shapes and byte ranges, without the data.
+
+Format: 8 bytes little-endian length, that many bytes of JSON, then the data
+(https://github.com/huggingface/safetensors#format).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_MAX_HEADER = 100_000_000
+_ITEM_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
+    "U32": 32, "I32": 32, "F32": 32,
+    "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+
+
+class BrokenHeader(ValueError):
+    """The file is not a sound safetensors file; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """One tensor: its dtype in safetensors' words, and where its bytes are in the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def nbytes(self) -> int:
+        return self.stop - self.start
+
+
+def read_header(path: Path) -> dict[str, TensorEntry]:
+    """The tensors of a file, with ``start`` and ``stop`` counted from the file's first byte.
+
+    Raises `BrokenHeader` for anything that the format forbids, and `OSError`.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        if len(prefix) < 8:
+            raise BrokenHeader(f"{path}: {size} bytes is too short for a safetensors file")
+        length = int.from_bytes(prefix, "little")
+        if length > min(_MAX_HEADER, size - 8):
+            raise BrokenHeader(
+                f"{path}: the header claims {length} bytes, the file has {size}; "
+                "it is truncated, or not a safetensors file"
+            )
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BrokenHeader(f"{path}: the header is not JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise BrokenHeader(f"{path}: the header is not a JSON object")
+    return {
+        name: _entry(path, name, value, offset=8 + length, size=size)
+        for name, value in header.items()
+        if name != "__metadata__"
+    }
+
+
+def _entry(path: Path, name: str, value: Any, *, offset: int, size: int) -> TensorEntry:
+    try:
+        dtype, shape = str(value["dtype"]), tuple(int(n) for n in value["shape"])
+        start, stop = (int(n) for n in value["data_offsets"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BrokenHeader(f"{path}: the entry of {name!r} is malformed") from error
+    if dtype not in _ITEM_BITS:
+        raise BrokenHeader(f"{path}: {name!r} has the unknown dtype {dtype!r}")
+    entry = TensorEntry(dtype, shape, offset + start, offset + stop)
+    if min(shape, default=0) < 0 or entry.nbytes * 8 != math.prod(shape) * _ITEM_BITS[dtype]:
+        raise BrokenHeader(f"{path}: {name!r} has {entry.nbytes} bytes for {dtype} {list(shape)}")
+    if start < 0 or entry.stop > size:
+        raise BrokenHeader(f"{path}: {name!r} ends at byte {entry.stop} of {size}; truncated?")
+    return entry

@@ -1,0 +1,1 @@
+"""Fast operations of this machine, probed before they are used."""

@@ -1,0 +1,244 @@
+"""The adapters that a server knows: names, versions, and which of them are in memory.
+
+A name is an alias to a version, and a version's key is a digest of its files: what is cached under
+a key can never be served for another version. Versions load on first use and stay in memory while
+they are used; beyond the limit the least recently used one gives way. All methods may be called
+from any thread.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound
+from remora.formats.adapter_config import adapter_digest
+from remora.lora.adapter import Adapter, AdapterPlan
+
+
+class VersionState(StrEnum):
+    """``REGISTERED`` is on disk, and loads when it is asked for."""
+
+    REGISTERED = "registered"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(slots=True, eq=False)
+class Version:
+    """One version of an adapter; ``pins`` counts the sequences that run with it."""
+
+    key: str
+    folder: Path
+    plan: AdapterPlan | None
+    created: int = field(default_factory=lambda: int(time.time()))
+    state: VersionState = VersionState.REGISTERED
+    reason: str | None = None
+    adapter: Adapter | None = None
+    pins: int = 0
+
+
+class AdapterStore:
+    """Names, versions and residency. ``check`` reads a folder's header, ``load`` its weights.
+
+    ``on_change`` is called after a load has ended, ``on_evict`` when an adapter leaves memory;
+    both in whichever thread that happens.
+    """
+
+    def __init__(
+        self,
+        *,
+        check: Callable[[Path], AdapterPlan],
+        load: Callable[[AdapterPlan], Adapter],
+        max_resident: int,
+        on_change: Callable[[], None],
+        on_evict: Callable[[Adapter], None],
+    ) -> None:
+        self._check = check
+        self._load = load
+        self._max_resident = max_resident
+        self._on_change = on_change
+        self._on_evict = on_evict
+        self._lock = threading.RLock()
+        self._names: dict[str, Version] = {}
+        self._versions: dict[str, Version] = {}
+        self._resident: OrderedDict[str, Version] = OrderedDict()
+        self._loader = ThreadPoolExecutor(1, "remora-adapter")
+
+    def register(self, name: str, folder: Path) -> None:
+        """Know an adapter by name. One that can't be served is kept as failed, with the reason."""
+        try:
+            version = self._version(folder)
+        except AdapterError as error:
+            version = Version(
+                key=f"failed:{name}",
+                folder=folder,
+                plan=None,
+                state=VersionState.FAILED,
+                reason=str(error),
+            )
+        with self._lock:
+            self._publish(name, version)
+
+    def add(self, name: str, folder: Path, *, replace: bool) -> None:
+        """Check, load and publish an adapter, or leave everything as it was.
+
+        Raises `AdapterError`, or `Conflict` if the name is taken and ``replace`` is not set.
+        """
+        with self._lock:
+            if name in self._names and not replace:
+                raise Conflict(
+                    f"An adapter named {name!r} is already served.",
+                    param="name",
+                    hint="Set replace to true to put a new version in its place.",
+                )
+        version = self._version(folder)
+        if version.adapter is None:
+            adapter = self._read(version)
+            with self._lock:
+                if self._make_room():
+                    self._settle(version, adapter)
+        with self._lock:
+            self._publish(name, version)
+
+    def remove(self, name: str) -> None:
+        """Forget a name; its version stays until the last sequence that runs with it has ended."""
+        with self._lock:
+            version = self._names.pop(name, None)
+            if version is None:
+                raise ModelNotFound(name, near=self.near(name))
+            self._retire(version)
+
+    def names(self) -> list[tuple[str, Version]]:
+        """All names in order, each with its current version."""
+        with self._lock:
+            return sorted(self._names.items(), key=lambda item: item[0])
+
+    def near(self, name: str) -> list[str]:
+        """Known names that are spelled alike."""
+        with self._lock:
+            return difflib.get_close_matches(name, self._names, n=3)
+
+    def resolve(self, name: str) -> Version | None:
+        """The current version of a name."""
+        with self._lock:
+            return self._names.get(name)
+
+    def version(self, key: str) -> Version | None:
+        with self._lock:
+            return self._versions.get(key)
+
+    @property
+    def resident(self) -> int:
+        """How many adapters are in memory."""
+        return len(self._resident)
+
+    def pin(self, key: str) -> VersionState | None:
+        """Hold a version in memory for one more sequence, if it is READY.
+
+        LOADING: not yet, `on_change` will tell. REGISTERED: not yet, for all that is in memory is
+        in use. FAILED or None: never.
+        """
+        with self._lock:
+            version = self._versions.get(key)
+            if version is None:
+                return None
+            if version.state is VersionState.REGISTERED and self._make_room():
+                version.state = VersionState.LOADING
+                self._resident[key] = version
+                self._loader.submit(self._load_version, version)
+            elif version.state is VersionState.READY:
+                version.pins += 1
+                self._resident.move_to_end(key)
+            return version.state
+
+    def unpin(self, key: str) -> None:
+        with self._lock:
+            version = self._versions[key]
+            version.pins -= 1
+            self._retire(version)
+
+    def adapter(self, key: str) -> Adapter:
+        """The adapter of a pinned version."""
+        adapter = self._versions[key].adapter
+        assert adapter is not None
+        return adapter
+
+    def close(self) -> None:
+        self._loader.shutdown(cancel_futures=True)
+
+    def _version(self, folder: Path) -> Version:
+        """The version that a folder holds now: a known one if its digest is known."""
+        plan = self._check(folder)
+        key = adapter_digest(folder)
+        with self._lock:
+            return self._versions.get(key) or Version(key, folder, plan)
+
+    def _publish(self, name: str, version: Version) -> None:
+        before = self._names.get(name)
+        self._versions[version.key] = version
+        self._names[name] = version
+        if before is not None and before is not version:
+            self._retire(before)
+
+    def _retire(self, version: Version) -> None:
+        """Drop a version that no name leads to and nothing runs with."""
+        if version.pins or version.state is VersionState.LOADING:
+            return
+        if all(named is not version for named in self._names.values()):
+            self._drop(version)
+            self._versions.pop(version.key, None)
+
+    def _make_room(self) -> bool:
+        """Whether one more adapter fits into memory, after the least recently used gave way."""
+        while len(self._resident) >= self._max_resident:
+            idle = (v for v in self._resident.values() if v.pins == 0 and v.adapter is not None)
+            victim = next(idle, None)
+            if victim is None:
+                return False
+            self._drop(victim)
+        return True
+
+    def _drop(self, version: Version) -> None:
+        self._resident.pop(version.key, None)
+        if version.adapter is not None:
+            self._on_evict(version.adapter)
+            version.adapter = None
+            version.state = VersionState.REGISTERED
+
+    def _settle(self, version: Version, adapter: Adapter) -> None:
+        version.adapter = adapter
+        version.state = VersionState.READY
+        self._resident[version.key] = version
+
+    def _read(self, version: Version) -> Adapter:
+        assert version.plan is not None
+        adapter = self._load(version.plan)
+        if adapter_digest(version.folder) != version.key:
+            raise AdapterBroken(
+                f"{version.folder} has changed since it was registered",
+                hint="Replace the adapter, so that the change becomes a version of its own.",
+            )
+        return adapter
+
+    def _load_version(self, version: Version) -> None:
+        try:
+            adapter = self._read(version)
+        except AdapterError as error:
+            with self._lock:
+                version.state, version.reason = VersionState.FAILED, str(error)
+                self._resident.pop(version.key, None)
+        else:
+            with self._lock:
+                self._settle(version, adapter)
+        with self._lock:
+            self._retire(version)
+        self._on_change()
