@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -145,7 +146,7 @@ def curl_line(url: str, model: str, *, with_key: bool, platform: str = sys.platf
     if platform == "win32":
         quoted, key = '"' + body.replace('"', '\\"') + '"', "%REMORA_API_KEY%"
     else:
-        quoted, key = f"'{body}'", "$REMORA_API_KEY"
+        quoted, key = shlex.quote(body), "$REMORA_API_KEY"
     authorization = f'-H "Authorization: Bearer {key}" ' if with_key else ""
     return (
         f'curl {url}/v1/chat/completions {authorization}-H "Content-Type: application/json"'
