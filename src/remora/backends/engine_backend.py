@@ -97,8 +97,8 @@ class EngineBackend:
         loaded = self._loaded
         if loaded is None:
             state = ModelState.FAILED if self._status.phase is Phase.FAILED else ModelState.LOADING
-            known = [(self._name, None), *((name, self._name) for name in sorted(self._initial))]
-            return [ModelCard(name, base, state, "", self._created, 0) for name, base in known]
+            parents = {self._name: None} | dict.fromkeys(sorted(self._initial), self._name)
+            return [ModelCard(*entry, state, "", self._created, 0) for entry in parents.items()]
         known = loaded.adapters.names()
         return [self._base_card(loaded), *(self._card(loaded, *entry) for entry in known)]
 

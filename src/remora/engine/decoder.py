@@ -8,8 +8,9 @@ weights are packed for the machine (`remora.kernels.linear`); an adapter's part 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -144,7 +145,7 @@ def load_decoder(
     pending = iter(range(config.layers))
     layers: list[_Layer] = []
     while len(layers) < config.layers:
-        for number in _take(pending, 1 + _LAYERS_AHEAD - len(ahead)):
+        for number in islice(pending, 1 + _LAYERS_AHEAD - len(ahead)):
             ahead.append(_fetch_layer(config, fetch, f"model.layers.{number}"))
         ready = {name: item.result().to(device) for name, item in ahead.popleft().items()}
         layers.append(_pack_layer(config, ready))
@@ -212,7 +213,3 @@ def _weights(modules: list[str]) -> list[str]:
 
 def _biases(modules: list[str]) -> list[str]:
     return [f"{module}.bias" for module in modules]
-
-
-def _take(numbers: Iterator[int], count: int) -> list[int]:
-    return [number for number, _ in zip(numbers, range(count), strict=False)]

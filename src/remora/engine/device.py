@@ -20,7 +20,7 @@ _DTYPES = {
 
 
 def choose_device(wanted: Device) -> str:
-    """``cuda`` where there is one, else ``cpu``. Raises `ConfigError` if a wanted one is missing."""
+    """``cuda`` where there is one, else ``cpu``. Raises `ConfigError` where it is missing."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
             "device = 'cuda' was asked for, but PyTorch sees no CUDA device",

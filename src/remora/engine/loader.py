@@ -109,7 +109,7 @@ def load_engine(
             plan, sites, dtype, device, lambda name: read_tensor(folder, name)
         ),
         max_resident=options.max_resident_adapters,
-        on_change=lambda: engine.wake(),
+        on_change=lambda: engine.wake(),  # noqa: PLW0108 - the engine is made below
         on_evict=evicted.append,
     )
     runner = ModelRunner(decoder, cache, store.adapter, dtype, device)

@@ -22,7 +22,7 @@ class Tokenizer:
         if not path.exists():
             raise ModelError(
                 f"{folder} holds no tokenizer.json",
-                hint="AutoTokenizer.from_pretrained(…).save_pretrained(…) of transformers writes it.",
+                hint="The save_pretrained of a fast tokenizer of transformers writes it.",
             )
         try:
             self.raw: tokenizers.Tokenizer = tokenizers.Tokenizer.from_file(str(path))

@@ -71,7 +71,7 @@ class LoraStep:
         return step
 
     def _mask(self, ranks: tuple[int, ...], like: Tensor) -> Tensor | None:
-        """1 where a stacked rank is of the row's own adapter, [decode rows, ranks]; None if all are."""
+        """1 where a stacked rank is the row's own, [decode rows, ranks]; None if all are."""
         if ranks not in self._masks:
             owner = torch.arange(len(ranks)).repeat_interleave(torch.tensor(ranks))
             own = torch.tensor([-1 if column is None else column for column in self._columns])
