@@ -97,7 +97,6 @@ class ScriptedGeneration:
     async def _slow(self, limit: int) -> AsyncIterator[Delta]:
         for i in range(min(limit, 10_000)):
             if self.cancelled.is_set():
-                yield Delta(0, "", finish_reason=FinishReason.ABORT)
                 return
             yield self._delta(0, f"{i} ", i)
             await asyncio.sleep(0.005)
@@ -111,7 +110,6 @@ class ScriptedGeneration:
     async def _stall(self, limit: int) -> AsyncIterator[Delta]:
         yield self._delta(0, "one ", limit)
         await self.cancelled.wait()
-        yield Delta(0, "", finish_reason=FinishReason.ABORT)
 
     async def _fail(self, limit: int) -> AsyncIterator[Delta]:
         yield self._delta(0, "one ", limit)

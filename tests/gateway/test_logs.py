@@ -50,6 +50,7 @@ def test_the_unexpected_is_logged_with_its_traceback(serve: Serve, lines: Any) -
     response = endpoint.chat("crash")
     endpoint.stop()
     [failure] = [line for line in lines() if line["level"] == "error"]
+    assert lines()[-1]["error"] == "internal_error"
     assert failure["id"] == response.headers["x-request-id"]
     assert failure["id"] in response.json()["error"]["message"]
     assert "ZeroDivisionError: a secret of the inside" in failure["traceback"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from remora.backends.backend import Generation
 from remora.engine.request import Delta, FinishReason, TokenLogprob, Usage
-from remora.errors import EngineFailure
+from remora.errors import EngineFailure, NotReady
 from remora.gateway.context import Gateway
 
 if TYPE_CHECKING:
@@ -55,16 +55,26 @@ class Answer:
             sum(usage.cached_tokens for usage in usages),
         )
 
-    async def deltas(self) -> AsyncIterator[Delta]:
-        """Deltas of all choices as they arrive; raises `EngineFailure` if one breaks."""
+    async def deltas(self) -> AsyncGenerator[Delta, None]:
+        """Deltas of all choices as they arrive.
+
+        Raises `EngineFailure` if one breaks, and `NotReady` if a shutdown cuts them off.
+        """
         meter = self._gateway.metrics.meter(self._exchange)
+        unfinished = self.choices
         single = len(self._generations) == 1
         source = self._generations[0].deltas() if single else self._merged()
         async for delta in source:
             if delta.finish_reason is FinishReason.ERROR:
                 raise EngineFailure("The engine broke while it answered.")
+            if delta.finish_reason is not None:
+                unfinished -= 1
             meter.arrived(len(delta.token_ids))
             yield delta
+        if unfinished and self._gateway.draining:
+            raise NotReady("The server shut down before the answer's end.", retry_after=5)
+        if unfinished:
+            raise EngineFailure("The engine ended the answer before its end.")
 
     async def collect(self) -> list[Choice]:
         """All choices, complete; frees the generations. Raises `TimeoutError` past the limit."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from remora.engine.request import Delta, Usage
 from remora.gateway.answer import Answer, Choice
-from remora.gateway.chat_format import usage_body
+from remora.gateway.envelope import Events, envelope, usage_body
 from remora.gateway.logprobs import CompletionLogprobs
 
 
@@ -19,11 +17,7 @@ def completion_body(
 ) -> dict[str, Any]:
     """The whole body of an answer that is not streamed; ``echoes`` has a text for each choice."""
     return {
-        "id": _new_id(),
-        "object": "text_completion",
-        "created": int(time.time()),
-        "model": answer.model,
-        "system_fingerprint": answer.fingerprint,
+        **envelope("cmpl", "text_completion", answer),
         "choices": [
             {
                 "index": index,
@@ -38,25 +32,18 @@ def completion_body(
 
 
 class CompletionChunks:
-    """Events of a streamed answer, put together from parts that are encoded once."""
+    """Events of a streamed answer; an echo comes with its choice's first text."""
 
     def __init__(
         self, answer: Answer, echoes: Sequence[str], *, logprobs: bool, include_usage: bool
     ) -> None:
-        fields = {
-            "id": _new_id(),
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": answer.model,
-            "system_fingerprint": answer.fingerprint,
-        }
-        self._head = "data: " + json.dumps(fields)[:-1] + ', "choices": ['
-        self._tail = '}], "usage": null}\n\n' if include_usage else "}]}\n\n"
-        self._include_usage = include_usage
+        fields = envelope("cmpl", "text_completion", answer)
+        self._events = Events(fields, include_usage=include_usage)
         self._echoes = list(echoes)
         self._logprobs = [CompletionLogprobs() for _ in echoes] if logprobs else None
 
     def chunk(self, delta: Delta) -> bytes:
+        """One event; put together by hand, for it is what every token costs."""
         index = delta.index
         text = delta.text
         if echo := self._echoes[index]:
@@ -66,16 +53,11 @@ class CompletionChunks:
             json.dumps(self._logprobs[index].render(delta.logprobs)) if self._logprobs else "null"
         )
         reason = f'"{delta.finish_reason}"' if delta.finish_reason else "null"
-        return (
-            f'{self._head}{{"index": {index}, "text": {json.dumps(text)}, '
-            f'"logprobs": {logprobs}, "finish_reason": {reason}{self._tail}'
-        ).encode()
+        return self._events.choice(
+            f'{{"index": {index}, "text": {json.dumps(text)}, '
+            f'"logprobs": {logprobs}, "finish_reason": {reason}}}'
+        )
 
     def usage(self, usage: Usage) -> bytes:
-        if not self._include_usage:
-            return b""
-        return f'{self._head}], "usage": {json.dumps(usage_body(usage))}}}\n\n'.encode()
-
-
-def _new_id() -> str:
-    return f"cmpl-{uuid.uuid4().hex}"
+        """The event with the token counts; empty if the client did not ask for it."""
+        return self._events.usage(usage)

@@ -44,6 +44,7 @@ class Exchange:
     usage: Usage | None = None
     ttft: float | None = None
     stream: bool = False
+    error: str | None = None
 
 
 def exchange_of(request: Request) -> Exchange:
@@ -84,6 +85,7 @@ class ExchangeMiddleware:
             exchange.status = CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the border: all errors end here
             answer = translate(error, exchange.id)
+            exchange.error = answer.code
             if exchange.status == 0:
                 await answer.response()(scope, receive, tagged)
         finally:
@@ -111,6 +113,8 @@ class ExchangeMiddleware:
                 "completion_tokens": exchange.usage.completion_tokens,
                 "cached_tokens": exchange.usage.cached_tokens,
             }
+        if exchange.error is not None:
+            fields["error"] = exchange.error
         if exchange.ttft is not None:
             fields["ttft"] = round(exchange.ttft, 4)
         logger.info("request", extra={"fields": fields})

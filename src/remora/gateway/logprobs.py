@@ -26,12 +26,12 @@ def chat_logprobs(tokens: Iterable[TokenLogprob]) -> dict[str, Any]:
 class CompletionLogprobs:
     """``choices[].logprobs`` of a completion; counts the characters of one choice's stream.
 
-    ``text_offset`` is where a token's text begins in the choice's text, ``start`` included. A
-    character that is split over tokens counts where its last byte arrives.
+    ``text_offset`` is where a token's text begins in the choice's text. A character that is split
+    over tokens counts where its last byte arrives.
     """
 
-    def __init__(self, start: int = 0) -> None:
-        self._offset = start
+    def __init__(self) -> None:
+        self._offset = 0
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def render(self, tokens: Iterable[TokenLogprob]) -> dict[str, Any]:

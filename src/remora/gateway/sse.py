@@ -82,20 +82,22 @@ class EventStream(Response):
             if not gone:
                 raise
             me.uncancel()
-            raise ClientGone from None
         except Exception as error:
-            if not self._started:
+            if not self._started and not gone:
                 raise
-            ending = b"data: " + translate(error, self._exchange.id).to_json() + b"\n\n"
+            failure = translate(error, self._exchange.id)
+            self._exchange.error = failure.code
+            ending = b"data: " + failure.to_json() + b"\n\n"
         finally:
             watcher.cancel()
             self._answer.close()
+        if gone:
+            raise ClientGone
         await send({"type": "http.response.body", "body": ending, "more_body": False})
 
     async def _stream(self, send: Send) -> None:
         chunk = self._chunks.chunk
-        deltas = cast("AsyncGenerator[Delta, None]", self._answer.deltas())
-        async with aclosing(deltas):
+        async with aclosing(self._answer.deltas()) as deltas:
             first = await self._first(deltas, send)
             await self._start(send)
             if first is not None:
