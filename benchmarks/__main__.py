@@ -21,6 +21,7 @@ NEW_TOKENS = 64
 
 
 def arguments(names: list[str]) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="leave the others out")
     parser.add_argument("--rounds", type=int, default=3, help="rounds through all contenders")
@@ -55,6 +56,7 @@ def measured(options: argparse.Namespace, contenders: list[Contender]) -> Result
 
 
 def main() -> int:
+    """Measure, print, write; returns the exit status."""
     contenders = [REMORA, *peers()]
     options = arguments([contender.name for contender in contenders])
     if options.device == "cuda" and not has_cuda():

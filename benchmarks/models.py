@@ -166,6 +166,7 @@ def make(shape: Shape, folder: Path, adapters: int) -> None:
 
 
 def main() -> None:
+    """Read the command line and make the models."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__)
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("folder", type=Path)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import bootstrap
+
 from benchmarks.contender import Contender, Launch, Start
 
 
 def command(start: Start) -> list[str]:
+    """``remora serve`` with the base as ``base`` and the adapters by their folders' names."""
     adapters = [word for path in start.adapters for word in ("--adapter", f"{path.name}={path}")]
+    program = bootstrap.executable(start.python.parent.parent, "remora")
     return [
-        *(str(start.python), "-m", "remora.cli.main", "serve", "--base", str(start.model)),
+        *(str(program), "serve", "--base", str(start.model)),
         *("--name", "base", "--port", str(start.port), "--device", start.device, *adapters),
     ]
 

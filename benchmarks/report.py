@@ -15,6 +15,10 @@ INTRODUCTION = """\
 Remora and its peers, measured side by side on one machine. `scripts/bench` writes this page.
 """
 
+NOTHING_YET = """\
+**Nothing has been measured yet** on a machine that was quiet enough for figures to mean something.
+"""
+
 REPRODUCE = """\
 ## Reproduce
 
@@ -64,6 +68,8 @@ def page(results: Results, contenders: Sequence[Contender]) -> str:
         INTRODUCTION,
         conditions(results),
     ]
+    if not results.values:
+        parts.append(NOTHING_YET)
     for shape in results.values:
         parts += [f"## {shape}\n", figures_table(results, shape)] if results.device == "cpu" else []
         parts += [f"### Absolute values, {shape}\n", values_table(results, shape, contenders)]

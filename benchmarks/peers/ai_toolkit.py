@@ -31,6 +31,7 @@ PEER = Contender(
 
 
 def main() -> None:
+    """Load the model and serve it."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, TextIteratorStreamer
 

@@ -81,6 +81,7 @@ class RowStreamer:
 
 
 def main() -> None:
+    """Load the base and all adapters, and serve them."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer

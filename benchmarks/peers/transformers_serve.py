@@ -9,6 +9,7 @@ from benchmarks.peers import serving
 
 
 def command(start: Start) -> list[str]:
+    """The command line of the library's own program."""
     return [
         *(str(start.python), "-m", "transformers.cli.transformers", "serve", str(start.model)),
         *("--continuous-batching", "--device", start.device, "--port", str(start.port)),
@@ -17,6 +18,7 @@ def command(start: Start) -> list[str]:
 
 
 def base_id(model: Path) -> str:
+    """It calls a model by its folder."""
     return str(model)
 
 
