@@ -28,7 +28,7 @@ def test_the_document_is_served(endpoint: Endpoint) -> None:
 
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -96,7 +96,8 @@ class ExchangeMiddleware:
         duration = perf_counter() - exchange.started
         path = self._gateway.paths.get(scope.get("endpoint"), "unknown")
         self._gateway.metrics.finished(exchange, path, duration)
-        if not logger.isEnabledFor(logging.INFO):
+        level = logging.DEBUG if exchange.path in _PROBES else logging.INFO
+        if not logger.isEnabledFor(level):
             return
         fields: dict[str, object] = {
             "id": exchange.id,
@@ -117,7 +118,7 @@ class ExchangeMiddleware:
             fields["error"] = exchange.error
         if exchange.ttft is not None:
             fields["ttft"] = round(exchange.ttft, 4)
-        logger.info("request", extra={"fields": fields})
+        logger.log(level, "request", extra={"fields": fields})
 
 
 def _request_id(scope: Scope) -> str:
