@@ -16,6 +16,7 @@ from benchmarks.remora import REMORA
 from benchmarks.results import Results, load
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+MEASURED = Path(__file__).parent / "measured"  # the page's values, a file per device
 PROMPT_TOKENS = 128
 NEW_TOKENS = 64
 
@@ -29,7 +30,7 @@ def arguments(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round of one run; no page")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values")
-    parser.add_argument("--from-json", type=Path, metavar="FILE", help="measure nothing, report")
+    parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
     return parser.parse_args()
 
 
@@ -59,17 +60,28 @@ def main() -> int:
     """Measure, print, write; returns the exit status."""
     contenders = [REMORA, *peers()]
     options = arguments([contender.name for contender in contenders])
+    if options.page:
+        write_page(contenders)
+        return 0
     if options.device == "cuda" and not has_cuda():
         print("error: no CUDA device: torch sees none. Without --device, the CPU is measured.")
         return 2
-    results = load(options.from_json) if options.from_json else measured(options, contenders)
+    results = measured(options, contenders)
     print(report.text(results, contenders))
     if options.json:
         results.save(options.json)
     if not options.quick and not options.only:
-        PAGE.write_text(report.page(results, contenders), "utf-8")
-        print(f"Wrote {PAGE}")
+        MEASURED.mkdir(exist_ok=True)
+        results.save(MEASURED / f"{options.device}.json")
+        write_page(contenders)
     return 0
+
+
+def write_page(contenders: list[Contender]) -> None:
+    """Write docs/benchmarks.md from the last full run on each device."""
+    runs = [load(file) for file in sorted(MEASURED.glob("*.json"))]
+    PAGE.write_text(report.page(runs, contenders), "utf-8")
+    print(f"Wrote {PAGE}")
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ class Contender:
     """A server under test.
 
     ``requirements`` go to the virtual environment called ``environment``; no environment means
-    Remora's own. ``base_id`` is the name of the base model in a request. ``ready`` is a path that
-    answers 200 once the model can be asked. ``request`` is added to the body of every request,
-    ``variables`` to the environment. ``add_adapter`` is where an adapter is posted to while it
-    runs, if it can be. ``notes`` say what favours or hinders it.
+    Remora's own; ``packages`` are those whose versions are reported. ``base_id`` is the name of
+    the base model in a request. ``ready`` is a path that answers 200 once the model can be asked.
+    ``request`` is added to the body of every request, ``variables`` to the environment.
+    ``add_adapter`` is where an adapter is posted to while it runs, if it can be. ``notes`` say
+    what favours or hinders it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Contender:
     ready: str
     environment: str | None = None
     requirements: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("torch", "transformers", "peft", "fastapi", "uvicorn")
     devices: tuple[str, ...] = ("cpu", "cuda")
     request: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 import bootstrap
@@ -62,8 +63,8 @@ def pip(python: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def versions(python: Path) -> dict[str, str]:
-    """Versions of the packages that matter, as installed for ``python``."""
+def versions(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """Versions of some packages, as installed for ``python``."""
     code = (
         "from importlib.metadata import distributions\n"
         "for d in distributions(): print(d.metadata['Name'], d.version)"
@@ -72,5 +73,4 @@ def versions(python: Path) -> dict[str, str]:
         [str(python), "-c", code], check=True, capture_output=True, text=True
     ).stdout.splitlines()
     found = dict(line.split(" ", 1) for line in lines)
-    wanted = ("torch", "transformers", "peft", "fastapi", "uvicorn")
-    return {name: found[name] for name in wanted if name in found}
+    return {name: found[name] for name in names if name in found}

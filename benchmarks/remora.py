@@ -24,6 +24,7 @@ REMORA = Contender(
     command=command,
     base_id=lambda model: "base",
     ready="/readyz",
+    packages=("torch", "fastapi", "uvicorn"),
     request={"ignore_eos": True},
     variables={"REMORA_API_KEY": "", "REMORA_ADMIN_KEY": ""},
     add_adapter="/admin/adapters",

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from benchmarks import scenarios
 from benchmarks.contender import Contender
 from benchmarks.figures import FIGURES, metrics, verdict
-from benchmarks.models import SHAPES
 from benchmarks.results import Results, Summary
 
 INTRODUCTION = """\
@@ -37,8 +36,8 @@ METHOD = """\
 - **Each server is a process of its own**, asked over HTTP by streaming chat completions. They run
   one after the other, never at once, in rounds through all of them. Remora runs with its defaults,
   and knows eight adapters in every scenario.
-- **Prompts** have {prompt} tokens and are all different, so that no prefix cache helps; {new} new
-  tokens, greedy. Every server's own `usage` must agree with both numbers.
+- **Prompts** have 128 tokens and are all different, so that no prefix cache helps; 64 new tokens,
+  greedy. Every server's own `usage` must agree with both numbers.
 - **Tokens/s** are the new tokens of all streams together, from the first request to the last text:
   prefill and HTTP included. "×8" is eight requests at the same moment.
 - **Cold start** is from the process's start to the first streamed text, files in the page cache.
@@ -46,46 +45,35 @@ METHOD = """\
   wait is the longest pause between two tokens of any stream at that time, less the median one,
   in units of the median one.
 - **Memory** is the largest resident set (`VmHWM`) since the start.
-- Each value is the median of {rounds} rounds of {repeats} runs after a warm-up, with the smallest
-  and the largest. The clients took {clients} of one core at most while they measured.
+- Each value is the median of all rounds and runs after a warm-up, with the smallest and the
+  largest.
 """
 
 NOT_MEASURED = """\
 ## What is not measured
 
-- **GPU**: no CUDA machine was at hand; the row is open. `scripts/bench --device cuda` is ready to
-  run there: ×1, ×8 and ×32, base and adapters, in the shapes of {shapes}.
 - Quality: the weights are random. That adapters are applied right is what the oracle tests show.
 - Reading a model that is not in the page cache, or over a network.
 """
 
+GPU_IS_OPEN = """\
+- **GPU**: no CUDA machine was at hand; the row is open. `scripts/bench --device cuda` is ready to
+  run there: ×1, ×8 and ×32, base and adapters, in the shapes of SmolLM2-135M and Llama-3.2-1B.
+"""
 
-def page(results: Results, contenders: Sequence[Contender]) -> str:
-    """docs/benchmarks.md."""
-    clients = f"{100 * max(results.clients, default=0):.1f} %"
-    parts = [
-        "# Benchmarks\n",
-        INTRODUCTION,
-        conditions(results),
-    ]
-    if not results.values:
-        parts.append(NOTHING_YET)
-    for shape in results.values:
-        parts += [f"## {shape}\n", figures_table(results, shape)] if results.device == "cpu" else []
-        parts += [f"### Absolute values, {shape}\n", values_table(results, shape, contenders)]
-    parts += [
-        contenders_list(results, contenders),
-        METHOD.format(
-            prompt=results.prompt_tokens,
-            new=results.new_tokens,
-            rounds=results.rounds,
-            repeats=results.repeats,
-            clients=clients,
-        ),
-        REPRODUCE,
-        NOT_MEASURED.format(shapes=" and ".join(SHAPES)),
-    ]
-    return "\n".join(parts)
+
+def page(runs: Sequence[Results], contenders: Sequence[Contender]) -> str:
+    """docs/benchmarks.md, of a run per device."""
+    parts = ["# Benchmarks\n", INTRODUCTION, *([] if runs else [NOTHING_YET])]
+    for results in runs:
+        parts += [f"## Device `{results.device}`\n", conditions(results)]
+        for shape in results.values:
+            if results.device == "cpu":
+                parts += [f"### Figures, {shape}\n", figures_table(results, shape)]
+            parts += [f"### Absolute values, {shape}\n", values_table(results, shape, contenders)]
+        parts += ["### Who is compared\n", contenders_list(results, contenders)]
+    open_rows = [] if any(results.device == "cuda" for results in runs) else [GPU_IS_OPEN]
+    return "\n".join([*parts, METHOD, REPRODUCE, NOT_MEASURED + "".join(open_rows)])
 
 
 def conditions(results: Results) -> str:
@@ -96,8 +84,12 @@ def conditions(results: Results) -> str:
     hardware = f"{at.processor}{features}, {at.cores} cores{memory}, {at.system}"
     lines = [
         f"- **Date**: {results.date}",
-        f"- **Machine**: {hardware}, Python {at.python}, device `{results.device}`",
+        f"- **Machine**: {hardware}, Python {at.python}",
+        f"- **Repeated**: {results.rounds} rounds of {results.repeats} runs",
     ]
+    if results.clients:
+        most = 100 * max(results.clients)
+        lines.append(f"- **The clients** took {most:.1f} % of one core at most")
     if results.others:
         most = max(results.others)
         noisy = ": a noisy run, whose absolute values are too low" if most > 0.3 else ""
@@ -141,13 +133,14 @@ def cell(value: Summary | None, digits: int) -> str:
 
 def contenders_list(results: Results, contenders: Sequence[Contender]) -> str:
     """Versions and conditions of each contender, and why one is missing."""
-    lines = ["## Who is compared\n"]
+    lines = []
     for contender in contenders:
         versions = results.versions.get(contender.name, {})
         said = ", ".join(f"{name} {version}" for name, version in versions.items())
+        said = f" ({said})" if said else ""
         failure = results.failures.get(contender.name)
         missing = f" **Not measured**: {' '.join(failure.split())}" if failure else ""
-        lines.append(f"- **{contender.title}**: {contender.notes}. {said}.{missing}")
+        lines.append(f"- **{contender.title}**{said}: {contender.notes}.{missing}")
     return "\n".join(lines) + "\n"
 
 

@@ -64,7 +64,7 @@ def prepare(contenders: Sequence[Contender], results: Results) -> dict[str, Path
             print(f"{contender.title} can't be installed: {error}", flush=True)
         else:
             pythons[contender.name] = python
-            results.versions[contender.name] = environments.versions(python)
+            results.versions[contender.name] = environments.versions(python, contender.packages)
     return pythons
 
 

@@ -66,7 +66,7 @@ def test_every_figure_names_a_peer_that_exists(results: Results) -> None:
 
 
 def test_the_page_says_what_is_met_what_is_missing_and_when_it_was_noisy(results: Results) -> None:
-    made = page(results, [REMORA, *peers()])
+    made = page([results], [REMORA, *peers()])
     line = next(line for line in made.splitlines() if line.startswith("| ×8 base, against"))
     cells = [cell.strip() for cell in line.split("|")[1:-1]]
     assert cells[1:] == ["at least 8 ×", "300.0 tokens/s", "30.0 tokens/s", "10.0 ×", "yes"]
@@ -77,7 +77,18 @@ def test_the_page_says_what_is_met_what_is_missing_and_when_it_was_noisy(results
     assert "**Not measured**: can't be installed: no network" in made
     assert "a noisy run" in made
     results.others = [0.0, 0.1]
-    assert "a noisy run" not in page(results, [REMORA, *peers()])
+    assert "a noisy run" not in page([results], [REMORA, *peers()])
+
+
+def test_the_page_says_that_the_gpu_is_open_until_it_is_measured(results: Results) -> None:
+    everyone = [REMORA, *peers()]
+    assert "the row is open" in page([results], everyone)
+    assert "Nothing has been measured yet" in page([], everyone)
+    on_gpu = Results("2026-11-23", results.machine, "cuda", 128, 64, rounds=3, repeats=2)
+    on_gpu.add(SHAPE, "remora", "x32_each", 5000.0)
+    both = page([results, on_gpu], everyone)
+    assert "the row is open" not in both
+    assert "| ×32 an adapter each [tokens/s]" in both
 
 
 def test_the_terminal_shows_the_same_figures(results: Results) -> None:
