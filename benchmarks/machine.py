@@ -34,7 +34,7 @@ def machine() -> Machine:
         processor=model[1].strip() if model else platform.processor() or platform.machine(),
         cores=os.cpu_count() or 1,
         memory=int(total[1]) / 2**20 if total else 0.0,
-        system=f"{platform.system()} {platform.release()}",
+        system=" ".join([platform.system(), *platform.release().split(".")[:1]]),
         python=platform.python_version(),
         features=", ".join(name for name in wanted if name in known),
     )
