@@ -9,7 +9,7 @@ import pytest
 from remora.errors import AdapterBroken, ConfigError, EndpointError, ModelError
 from tests.cli.conftest import Remora
 
-HEAVY = ("torch", "transformers", "fastapi", "uvicorn", "gradio", "azure", "numpy")
+HEAVY = ("torch", "transformers", "starlette", "uvicorn", "gradio", "azure", "numpy")
 PROBE = """
 import sys
 sys.argv = {argv!r}

@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("remora.gateway.settings", {"fastapi", "starlette", "uvicorn", "pydantic", "torch"}),
+        ("remora.gateway.settings", {"starlette", "uvicorn", "pydantic", "torch"}),
         (
             "remora.gateway.server",
             {"torch", "httpx", "jinja2", "gradio", "rich", "remora.gateway.protocol.answers"},

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 GIB = 1 << 30
-SERVE_MODULES = ("torch", "safetensors", "tokenizers", "jinja2", "fastapi", "uvicorn")
+SERVE_MODULES = ("torch", "safetensors", "tokenizers", "jinja2", "starlette", "uvicorn")
 
 # PyTorch is asked in a process of its own: a broken installation may end the one that imports it.
 TORCH_PROBE = """

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
-from remora import __version__
 from remora.backends.backend import Backend
 from remora.gateway.auth import AuthMiddleware
 from remora.gateway.context import Gateway
@@ -20,6 +17,14 @@ from remora.gateway.exchange import ExchangeMiddleware, exchange_of
 from remora.gateway.metrics import Metrics
 from remora.gateway.routes import adapters, chat, completions, health, models, tokens
 from remora.gateway.settings import GatewaySettings
+
+
+async def _openapi(_: Request) -> Response:
+    # Imported when asked for: the models of answers are of no other use, and cost start-up time.
+    from remora.gateway.openapi import document
+
+    return JSONResponse(document())
+
 
 # Plain routes: their bodies are read by `remora.gateway.body`, and described by `openapi`.
 ROUTES = (
@@ -37,10 +42,9 @@ ROUTES = (
     ("PUT", "/admin/adapters/{name}", adapters.put_adapter),
     ("DELETE", "/admin/adapters/{name}", adapters.remove_adapter),
 )
-_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False}
 
 
-def create_app(backend: Backend, settings: GatewaySettings) -> FastAPI:
+def create_app(backend: Backend, settings: GatewaySettings) -> Starlette:
     """The OpenAI API, health, metrics and the admin API over ``backend``.
 
     The backend may still be loading: generation is answered with 503 until it is ready. The app
@@ -54,28 +58,15 @@ def create_app(backend: Backend, settings: GatewaySettings) -> FastAPI:
     ]
     if settings.cors_origins:
         middleware.insert(0, _cors(settings))
-    app = FastAPI(
-        title="Remora",
-        version=__version__,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+    routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in ROUTES]
+    app = Starlette(
+        routes=[*routes, Route("/openapi.json", _openapi)],
         middleware=middleware,
         exception_handlers={HTTPException: _http_error},
-        telemetry=_TELEMETRY,
     )
+    app.router.redirect_slashes = False
     app.state.gateway = gateway
-    for method, path, endpoint in ROUTES:
-        app.add_route(path, endpoint, [method], include_in_schema=False)
-    app.openapi = _openapi  # type: ignore[method-assign]
     return app
-
-
-def _openapi() -> dict[str, Any]:
-    # Imported when asked for: the models of answers are of no other use, and cost start-up time.
-    from remora.gateway.openapi import document
-
-    return document()
 
 
 def _cors(settings: GatewaySettings) -> Middleware:

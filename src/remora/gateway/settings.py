@@ -1,4 +1,4 @@
-"""The gateway's settings, free of FastAPI, so that a command line builds them cheaply."""
+"""The gateway's settings, free of Starlette, so that a command line builds them cheaply."""
 
 from __future__ import annotations
 
