@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -116,6 +117,17 @@ def test_checkpoints_of_an_adapter_and_broken_folders_are_left_out(tmp_path: Pat
     assert "without *.safetensors" in left_out(found)["empty"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_links_to_folders_are_seen(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "base").symlink_to(make_base(tmp_path / "shared" / "base"))
+    (project / "tone").symlink_to(make_adapter(tmp_path / "runs" / "7"))
+    found = discover(project)
+    assert found.base == project / "base"
+    assert found.adapters == {"tone": project / "tone"}
+
+
 def test_an_adapter_never_takes_the_bases_name(tmp_path: Path) -> None:
     make_base(tmp_path / "tone")
     make_adapter(tmp_path / "x" / "tone", "tone")
@@ -124,6 +136,9 @@ def test_an_adapter_never_takes_the_bases_name(tmp_path: Path) -> None:
 
 def test_nothing_to_serve(tmp_path: Path) -> None:
     with pytest.raises(ProjectNotFound, match=r"neither remora\.toml nor a base"):
+        find_project(tmp_path)
+    make_base(tmp_path / "empty", weights=False)
+    with pytest.raises(ProjectNotFound, match=r"without \*.safetensors: empty"):
         find_project(tmp_path)
     make_adapter(tmp_path / "tone", "hub/missing")
     with pytest.raises(ProjectNotFound, match="adapters for hub/missing, and no such base"):

@@ -77,7 +77,7 @@ def discover(folder: Path, *, base: Path | None = None) -> Discovery:
             taken.append((candidate, f"was trained on {candidate.base}"))
         elif meant:
             reason = f"was trained on {candidate.base}, which is {_shown(meant[0], folder)}"
-            left_out.append(Finding(Kind.LEFT_OUT, candidate.path, reason))
+            left_out.append(_left_out(candidate.path, reason))
         else:
             reason = f"names {candidate.base or 'no base'}; taken to be for the base that is here"
             taken.append((candidate, reason))
@@ -119,12 +119,15 @@ def _common_end(left: Sequence[str], right: Sequence[str]) -> int:
 
 def _read_adapters(found: Scan) -> tuple[list[_Candidate], list[Finding]]:
     candidates = []
-    left_out = [Finding(Kind.LEFT_OUT, path, why) for path, why in found.left_out]
+    left_out = [
+        *(_left_out(path, "a checkpoint of the adapter above it") for path in found.checkpoints),
+        *(_left_out(path, "a base without *.safetensors") for path in found.without_weights),
+    ]
     for path in found.adapters:
         try:
             config = read_adapter_config(path)
         except AdapterBroken as error:
-            left_out.append(Finding(Kind.LEFT_OUT, path, str(error)))
+            left_out.append(_left_out(path, str(error)))
         else:
             candidates.append(_Candidate(path, config.base, config.rank))
     return candidates, left_out
@@ -153,7 +156,7 @@ def _choose_base(
     folder: Path, found: Scan, bases: Sequence[Path], candidates: Sequence[_Candidate]
 ) -> tuple[Path, str]:
     if not bases:
-        raise ProjectNotFound(*_nothing_to_serve(folder, candidates), hint=_HOW_TO_NAME)
+        raise _nothing_to_serve(folder, found, candidates)
     if len(bases) == 1:
         inside = bases[0] in found.bases
         return bases[0], f"the only base in {found.layout}" if inside else "the adapters name it"
@@ -168,14 +171,26 @@ def _choose_base(
     )
 
 
-_HOW_TO_NAME = "Name the base model's folder with --base, or start from `remora init`."
+def _nothing_to_serve(
+    folder: Path, found: Scan, candidates: Sequence[_Candidate]
+) -> ProjectNotFound:
+    hint = "Name the base model's folder with --base, or start from `remora init`."
+    if candidates:
+        bases = ", ".join(sorted({c.base or "an unnamed base" for c in candidates}))
+        message = f"{folder} holds adapters for {bases}, and no such base model"
+    elif found.without_weights:
+        listed = ", ".join(_shown(path, folder) for path in found.without_weights)
+        message = f"{folder} holds a base model without *.safetensors: {listed}"
+        hint = "Remora reads safetensors only; transformers' save_pretrained writes them."
+    else:
+        message = (
+            f"{folder} holds neither remora.toml nor a base model (config.json, *.safetensors)"
+        )
+    return ProjectNotFound(message, hint=hint)
 
 
-def _nothing_to_serve(folder: Path, candidates: Sequence[_Candidate]) -> tuple[str]:
-    if not candidates:
-        return (f"{folder} holds neither remora.toml nor a base model (config.json with weights)",)
-    bases = sorted({c.base or "an unnamed base" for c in candidates})
-    return (f"{folder} holds adapters for {', '.join(bases)}, and no such base model",)
+def _left_out(path: Path, why: str) -> Finding:
+    return Finding(Kind.LEFT_OUT, path, why)
 
 
 def _within(folder: Path, path: Path) -> Path:

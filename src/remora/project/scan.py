@@ -19,12 +19,14 @@ _IGNORED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What lies in a folder; ``left_out`` pairs a folder with the reason."""
+    """What lies in a folder. ``checkpoints`` are of an adapter above them; ``without_weights``
+    describe a base model and hold no safetensors."""
 
     layout: str
     bases: tuple[Path, ...] = ()
     adapters: tuple[Path, ...] = ()
-    left_out: tuple[tuple[Path, str], ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+    without_weights: tuple[Path, ...] = ()
 
 
 def has_model_config(folder: Path) -> bool:
@@ -72,12 +74,13 @@ def _toolkit_folders(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path, deepest: int) -> Iterator[Path]:
-    """The folder and those below it, in order of their names."""
+    """The folder and those below it, in order of their names; links are seen, not followed."""
     for root, names, _ in os.walk(folder):
         path = Path(root)
         depth = len(path.relative_to(folder).parts)
         names[:] = [] if depth == deepest else sorted(n for n in names if _worth_a_look(n))
         yield path
+        yield from (path / name for name in names if (path / name).is_symlink())
 
 
 def _worth_a_look(name: str) -> bool:
@@ -85,16 +88,13 @@ def _worth_a_look(name: str) -> bool:
 
 
 def _sorted_out(layout: str, folders: list[Path]) -> Scan:
-    bases, adapters, left_out = [], [], []
-    for path in folders:
-        if is_adapter(path):
-            if path.name.startswith("checkpoint-") and is_adapter(path.parent):
-                left_out.append((path, "a checkpoint of the adapter above it"))
-            else:
-                adapters.append(path)
-        elif has_model_config(path):
-            if has_weights(path):
-                bases.append(path)
-            else:
-                left_out.append((path, "a model's configuration without *.safetensors"))
-    return Scan(layout, tuple(bases), tuple(adapters), tuple(left_out))
+    adapters = [path for path in folders if is_adapter(path)]
+    models = [path for path in folders if has_model_config(path)]
+    checkpoints = [p for p in adapters if p.name.startswith("checkpoint-") and is_adapter(p.parent)]
+    return Scan(
+        layout,
+        bases=tuple(path for path in models if has_weights(path)),
+        adapters=tuple(path for path in adapters if path not in checkpoints),
+        checkpoints=tuple(checkpoints),
+        without_weights=tuple(path for path in models if not has_weights(path)),
+    )
