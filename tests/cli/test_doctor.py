@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 import socket
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bootstrap import ROOT
 
 from remora.cli import checks
 from remora.cli.checks import GIB, Health
@@ -70,6 +73,16 @@ def test_how_facts_are_judged(check: checks.Check, health: Health, words: str) -
     assert check.health is health
     assert words in check.detail
     assert (check.hint is None) == (health is Health.OK)
+
+
+def test_the_packages_looked_for_are_those_of_the_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [
+        re.split("[>=<]", requirement)[0].replace("-", "_")
+        for requirement in extras["optional-dependencies"]["serve"]
+        if ";" not in requirement
+    ]
+    assert needed == list(checks.SERVE_MODULES)
 
 
 def test_a_port_that_is_taken_is_a_warning() -> None:

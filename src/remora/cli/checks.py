@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 GIB = 1 << 30
-SERVE_MODULES = ("torch", "safetensors", "tokenizers", "jinja2", "starlette", "uvicorn")
+SERVE_MODULES = (
+    "torch",
+    "numpy",
+    "safetensors",
+    "tokenizers",
+    "jinja2",
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "prometheus_client",
+)
 
 # PyTorch is asked in a process of its own: a broken installation may end the one that imports it.
 TORCH_PROBE = """
