@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +125,9 @@ class EngineBackend:
         loaded = self._ready()
         version = self._find(loaded, request.model)
         ids = await asyncio.to_thread(self._prompt, loaded, version, request)
-        return self._submit(loaded, version, ids, request.sampling, request.n, "messages")
+        return self._submit(
+            loaded, request.model, version, ids, request.sampling, request.n, "messages"
+        )
 
     async def complete(self, request: CompletionRequest) -> EngineGeneration:
         loaded = self._ready()
@@ -137,7 +139,9 @@ class EngineBackend:
         else:
             ids = list(prompt)
             _check_ids(ids, loaded.config.vocab, "prompt")
-        return self._submit(loaded, version, ids, request.sampling, request.n, "prompt")
+        return self._submit(
+            loaded, request.model, version, ids, request.sampling, request.n, "prompt"
+        )
 
     async def tokenize(self, model: str, text: str, *, add_special_tokens: bool) -> Tokens:
         loaded = self._ready()
@@ -259,6 +263,7 @@ class EngineBackend:
     def _submit(
         self,
         loaded: LoadedEngine,
+        model: str,
         version: Version | None,
         ids: list[int],
         params: SamplingParams,
@@ -277,9 +282,7 @@ class EngineBackend:
             n=n,
             adapter=None if version is None else version.key,
         )
-        card = self._base_card(loaded)
-        if version is not None:
-            card = replace(self._card(loaded, "", version), id="")
+        card = self._base_card(loaded) if version is None else self._card(loaded, model, version)
         stream = loaded.engine.submit(request)
         return EngineGeneration(card, self._fingerprint(loaded, version), stream)
 
