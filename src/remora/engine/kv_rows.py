@@ -75,6 +75,9 @@ class KVRows:
         # At least one token must be computed, for its logits are what is sampled from.
         shared = min(match.length, sequence.length - 1) if match else 0
         extent = self._allocate(room, spare=match.owner if match else None)
+        if extent is None and match is not None:
+            # What was to be copied takes the room itself; without it there may be enough.
+            match, shared, extent = None, 0, self._allocate(room)
         if extent is None:
             return False
         if match is not None and shared > 0:
