@@ -1,8 +1,14 @@
-"""Tiny random models and adapters, and what transformers and PEFT say that they answer."""
+"""Tiny random models and adapters, and what transformers and PEFT say that they answer.
+
+Importing this takes seconds, for it imports transformers and PEFT; fixtures do.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import peft
@@ -57,6 +63,19 @@ ADAPTERS: dict[str, peft.LoraConfig] = {
 }
 
 
+transformers.utils.logging.disable_progress_bar()
+torch.set_num_threads(1)  # More would only wait for each other over models that small.
+
+
+@contextlib.contextmanager
+def expected_warnings() -> Iterator[None]:
+    """Lets PEFT say what an adapter of the head makes it say, and nothing else."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Setting `save_embedding_layers`", UserWarning)
+        warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
+        yield
+
+
 def make_tokenizer(folder: Path) -> None:
     """A byte-level tokenizer of the tiny models' vocabulary, with a chat template."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -77,8 +96,12 @@ def make_model(folder: Path, family: str, *, max_shard_size: str = "100KB") -> P
     """A random model of a family, in several shards."""
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family], dtype=torch.float32)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.08 if parameter.dim() > 1 else 0.5)
+    for name, parameter in model.named_parameters():
+        # Layers that outweigh the embeddings: else the model repeats its last token for ever.
+        if parameter.dim() == 1:
+            torch.nn.init.normal_(parameter, mean=1 if "norm" in name else 0, std=0.3)
+        else:
+            torch.nn.init.normal_(parameter, std=0.02 if "embed" in name else 0.4)
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     make_tokenizer(folder)
     return folder
@@ -87,11 +110,12 @@ def make_model(folder: Path, family: str, *, max_shard_size: str = "100KB") -> P
 def make_adapter(base: Path, folder: Path, config: peft.LoraConfig, *, seed: int = 1) -> Path:
     """A random adapter with an effect, written by PEFT."""
     torch.manual_seed(seed)
-    model = peft.get_peft_model(load_base(base), peft.LoraConfig(**config.to_dict()))
-    for name, parameter in model.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.1)
-    model.save_pretrained(folder)
+    with expected_warnings():
+        model = peft.get_peft_model(load_base(base), peft.LoraConfig(**config.to_dict()))
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                torch.nn.init.normal_(parameter, std=0.1)
+        model.save_pretrained(folder)
     return folder
 
 
@@ -99,37 +123,28 @@ def load_base(folder: Path, dtype: torch.dtype = torch.float32) -> torch.nn.Modu
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
 
 
-def logits(
-    base: Path, adapter: Path | None, tokens: list[int], dtype: torch.dtype = torch.float32
-) -> torch.Tensor:
-    """Scores of every position [tokens, vocab], in float32, by transformers and PEFT."""
-    model = load_base(base, dtype)
-    if adapter is not None:
-        model = peft.PeftModel.from_pretrained(model, adapter)
-    with torch.inference_mode():
-        scores: torch.Tensor = model(torch.tensor([tokens])).logits[0].float()
-    return scores
-
-
 class Oracle:
     """Greedy answers of one base, alone or with an adapter, by transformers and PEFT."""
 
-    def __init__(self, base: Path, adapters: dict[str, Path]) -> None:
-        self._models = {None: load_base(base)}
-        for name, folder in adapters.items():
-            self._models[name] = peft.PeftModel.from_pretrained(load_base(base), folder)
+    def __init__(
+        self, base: Path, adapters: dict[str, Path], dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._models: dict[str | None, torch.nn.Module] = {None: load_base(base, dtype)}
+        with expected_warnings():
+            for name, folder in adapters.items():
+                self._models[name] = peft.PeftModel.from_pretrained(load_base(base, dtype), folder)
 
-    def answer(self, adapter: str | None, prompt: list[int], count: int) -> list[int]:
-        """The most likely ``count`` tokens after a prompt; the end of sequence is a token too."""
+    def scores(self, adapter: str | None, prompt: list[int], answer: list[int]) -> torch.Tensor:
+        """Scores [tokens of the answer, vocab] of what each of its tokens was chosen from."""
         with torch.inference_mode():
-            output = self._models[adapter].generate(
-                input_ids=torch.tensor([prompt]),
-                attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-                do_sample=False,
-                max_new_tokens=count,
-                min_new_tokens=count,
-                eos_token_id=None,
-                pad_token_id=0,
-            )
-        tokens: list[int] = output[0, len(prompt) :].tolist()
-        return tokens
+            everything = self._models[adapter](torch.tensor([prompt + answer[:-1]])).logits[0]
+        scores: torch.Tensor = everything[len(prompt) - 1 :].float()
+        return scores
+
+    def follow(self, adapter: str | None, prompt: list[int], answer: list[int]) -> list[int]:
+        """The most likely token at each place of an answer, given all before it.
+
+        It equals the answer if, and only if, the answer is what greedy decoding yields.
+        """
+        chosen: list[int] = self.scores(adapter, prompt, answer).argmax(-1).tolist()
+        return chosen
