@@ -96,9 +96,7 @@ class KVRows:
         larger = self._allocate(sequence.length)
         if larger is None:
             return False
-        self.pending.append(CopyRow(sequence.extent, larger, sequence.computed))
-        self._leave(sequence)
-        self._place(sequence, larger)
+        self._move(sequence, larger)
         return True
 
     def share(self, sequence: Sequence) -> None:
@@ -111,9 +109,7 @@ class KVRows:
         extent = sequence.extent
         if extent is None:
             return
-        if not sequence.proved_finite:
-            self.pending.append(ClearRow(extent, sequence.computed))
-        elif keep and self._prefix_cache:
+        if keep and sequence.proved_finite and self._prefix_cache:
             self._keep(sequence, extent)
         self._leave(sequence)
         sequence.computed = 0
@@ -153,8 +149,19 @@ class KVRows:
         sequence.extent = extent
         self._active[extent] = sequence
 
+    def _move(self, sequence: Sequence, target: Extent) -> None:
+        assert sequence.extent is not None
+        shared = sequence in self._index
+        self.pending.append(CopyRow(sequence.extent, target, sequence.computed))
+        self._leave(sequence)
+        self._place(sequence, target)
+        if shared:
+            self.share(sequence)
+
     def _leave(self, sequence: Sequence) -> None:
         assert sequence.extent is not None
+        if not sequence.proved_finite:
+            self.pending.append(ClearRow(sequence.extent, sequence.computed))
         self._index.drop(sequence)
         del self._active[sequence.extent]
         self._allocator.free(sequence.extent)
@@ -194,10 +201,4 @@ class KVRows:
         if target.start > last.start:
             self._allocator.free(target)
             return
-        sequence = self._active[last]
-        self.pending.append(CopyRow(last, target, sequence.computed))
-        shared = sequence in self._index
-        self._leave(sequence)
-        self._place(sequence, target)
-        if shared:
-            self.share(sequence)
+        self._move(self._active[last], target)
