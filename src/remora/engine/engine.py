@@ -91,7 +91,6 @@ class Engine:
         """Drop all of an owner's choices. They produce nothing more."""
         for sequence in self._scheduler.sequences():
             if sequence.owner is owner:
-                sequence.cancelled = True
                 self._scheduler.finish(sequence)
 
     def step(self) -> list[Output]:

@@ -182,7 +182,7 @@ class Scheduler:
     def _admit(self, sequence: Sequence) -> bool | None:
         """True: admitted. False: passed over, others may go first. None: no memory is left."""
         leader = sequence.leader
-        if leader is not None and leader.generated == 0 and not leader.cancelled:
+        if leader is not None and leader.generated == 0 and leader in self.sequences():
             return False
         if sequence.adapter is not None:
             match self._adapters.pin(sequence.adapter):

@@ -31,7 +31,6 @@ class Sequence:
     cached: int = 0
     extent: Extent | None = None
     passed_over: int = 0
-    cancelled: bool = False
     proved_finite: bool = False
     sampler_state: Any = None
     text_state: Any = None
