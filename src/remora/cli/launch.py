@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from remora.backends.backend import ModelCard, Phase, Status
+from remora.cli.chat import DEFAULT_ENDPOINT
 from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
 from remora.cli.output import Output
@@ -123,7 +124,8 @@ def _tell_ready(output: Output, plan: Plan, url: str, cards: Sequence[ModelCard]
         return
     output.say("ready", _table(cards))
     model = next((card.id for card in cards if card.parent), plan.project.name)
-    output.say("ready", f"\nRemora is ready at {url}. Try `remora chat`, or:\n")
+    chat = "remora chat" if url == DEFAULT_ENDPOINT else f"remora chat --endpoint {url}"
+    output.say("ready", f"\nRemora is ready at {url}. Try `{chat}`, or:\n")
     output.say("ready", curl_line(url, model, with_key=bool(plan.keys.api)))
     output.say("ready", "\nCtrl-C stops it.")
 
