@@ -70,7 +70,8 @@ def named(events: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def folder_of(base: Path, adapter: Path, project: Path) -> Path:
     """A project with a file that names both."""
     project.mkdir()
-    text = f'[model]\nbase = "{base.as_posix()}"\nname = "tiny"\ndtype = "float32"\ncontext_length = 96\n'
+    text = f'[model]\nbase = "{base.as_posix()}"\nname = "tiny"\n'
+    text += 'dtype = "float32"\ncontext_length = 96\n'
     text += f'[adapters]\ntone = "{adapter.as_posix()}"\n[server]\nport = 0\n'
     (project / "remora.toml").write_text(text, encoding="utf-8")
     return project
