@@ -64,16 +64,17 @@ class Attention:
         self._scale = config.head_dim**-0.5
         self._runs = tuple(_runs(step.decodes, self._device))
         self._prompts = tuple(_prompts(step.prefills, len(step.decodes)))
-        self._places = self._write_places(step, positions)
+        extents = [chunk.sequence.extent for chunk in step.decodes]
+        self._decoding = len(extents)
+        self._places = cache.places([e for e in extents if e], positions[: len(extents)])
         self._masks: dict[tuple[int, int | None], Tensor] = {}
 
-    def __call__(self, layer: int, queries: Tensor, keys_values: Tensor) -> Tensor:
-        """Store this step's keys and values, and attend.
+    def __call__(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Store this step's keys and values [rows, kv_heads, head_dim], and attend.
 
-        ``queries`` [rows, heads, head_dim]; ``keys_values`` [rows, 2 * kv_heads, head_dim], keys
-        first. Returns [rows, heads * head_dim].
+        ``queries`` [rows, heads, head_dim]. Returns [rows, heads * head_dim].
         """
-        self._cache.write(layer, self._places, keys_values)
+        self._store(layer, keys, values)
         window = self._config.windows[layer]
         parts = [self._decode(layer, run, queries[run.rows], window) for run in self._runs]
         parts += [
@@ -81,34 +82,44 @@ class Attention:
         ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def _store(self, layer: int, keys: Tensor, values: Tensor) -> None:
+        count = self._decoding
+        if count:
+            self._cache.write(layer, self._places, keys[:count], values[:count])
+        for chunk in self._prompts:
+            held_keys, held_values = self._cache.rows(chunk.size, layer)
+            own = slice(chunk.before, chunk.before + chunk.count)
+            held_keys[chunk.extent, :, :, own] = keys[chunk.rows].permute(1, 2, 0)
+            held_values[chunk.extent, :, own] = values[chunk.rows].transpose(0, 1)
+
     def _decode(self, layer: int, run: _Run, queries: Tensor, window: int | None) -> Tensor:
         rows, heads, dim = queries.shape
         kv_heads = self._config.kv_heads
-        keys, values = self._cache.rows(run.size, layer)[:, run.extents, :, : run.longest]
+        keys, values = self._cache.rows(run.size, layer)
         # [rows * kv_heads, queries of a kv head, head_dim]
         grouped = queries.reshape(rows * kv_heads, heads // kv_heads, dim)
         scores = torch.baddbmm(
             self._decode_mask(run, window),
             grouped,
-            keys.flatten(0, 1).transpose(1, 2),
+            keys[run.extents, :, :, : run.longest].flatten(0, 1),
             alpha=self._scale,
         )
-        mixed = torch.bmm(torch.softmax(scores, -1), values.flatten(0, 1))
-        return mixed.view(rows, heads * dim)
+        held = values[run.extents, :, : run.longest].flatten(0, 1)
+        return torch.bmm(torch.softmax(scores, -1), held).view(rows, heads * dim)
 
     def _prefill(self, layer: int, chunk: _Prompt, queries: Tensor, window: int | None) -> Tensor:
         count, heads, dim = queries.shape
         kv_heads = self._config.kv_heads
         seen = chunk.before + count
-        keys, values = self._cache.rows(chunk.size, layer)[:, chunk.extent, :, None, :seen]
+        keys, values = self._cache.rows(chunk.size, layer)
         # [kv_heads, queries of a kv head, count, head_dim]
         grouped = queries.view(count, kv_heads, heads // kv_heads, dim).permute(1, 2, 0, 3)
         shape = (kv_heads, heads // kv_heads, seen, dim)
         plain = chunk.before == 0 and (window is None or seen <= window)
         mixed = functional.scaled_dot_product_attention(
             grouped,
-            keys.expand(shape),
-            values.expand(shape),
+            keys[chunk.extent, :, :, :seen].transpose(1, 2).contiguous()[:, None].expand(shape),
+            values[chunk.extent, :, None, :seen].expand(shape),
             attn_mask=None if plain else self._prefill_mask(chunk, window),
             is_causal=plain,
         )
@@ -141,19 +152,6 @@ class Attention:
     def _hide(self, hidden: Tensor) -> Tensor:
         mask = torch.zeros(hidden.shape, dtype=self._dtype, device=self._device)
         return mask.masked_fill_(hidden, float("-inf"))
-
-    def _write_places(self, step: Step, positions: Tensor) -> Tensor:
-        bases, sizes = [], []
-        for chunk in step:
-            extent = chunk.sequence.extent
-            assert extent is not None
-            bases += [extent.start] * chunk.count
-            sizes += [extent.size] * chunk.count
-        return self._cache.places(
-            torch.tensor(bases, device=self._device),
-            torch.tensor(sizes, device=self._device),
-            positions,
-        )
 
 
 def _runs(decodes: Sequence[Chunk], device: torch.device) -> Iterator[_Run]:

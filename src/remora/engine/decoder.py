@@ -78,7 +78,8 @@ class Decoder:
             if layer.qk_norm is not None:
                 qk = functional.rms_norm(qk, qk.shape[-1:], None, config.norm_eps) * layer.qk_norm
             qkv[:, :heads] = self._rope.rotate(qk, cos, sin)
-            mixed = attention(number, qkv[:, : config.heads], qkv[:, config.heads :])
+            queries, keys, values = torch.split(qkv, [config.heads, *[config.kv_heads] * 2], 1)
+            mixed = attention(number, queries, keys, values)
             x = _adapt(lora, site + _O, mixed, layer.o.add(mixed, x))
             h = self._normalise(x, layer.mlp_norm)
             gate, up = _adapt(lora, site + _GATE_UP, h, layer.gate_up(h)).chunk(2, -1)

@@ -1,13 +1,15 @@
 """The keys and values of all sequences, in one preallocated arena.
 
-An extent of S tokens is laid out [kv_heads, S, head_dim] in every layer, keys and values apart:
-a head's keys are contiguous, and extents of the same size that are neighbours are one batch.
+In every layer an extent of S tokens holds its values as [kv_heads, S, head_dim] and its keys as
+[kv_heads, head_dim, S]: so both are the right-hand side of a matrix product as they lie, and
+extents of the same size that are neighbours are one batch of them.
 """
 
 from __future__ import annotations
 
 import math
 import mmap
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -18,60 +20,76 @@ from remora.engine.model_config import ModelConfig
 
 
 class KVCache:
-    """Memory for ``tokens`` tokens: [layers, 2, tokens * kv_heads * head_dim].
+    """Memory for the keys and values of ``tokens`` tokens in each layer.
 
     It starts as zeros. On a CPU memory grows with use, up to what is configured.
     """
 
     def __init__(self, config: ModelConfig, tokens: int, dtype: torch.dtype, device: str) -> None:
         self._heads, self._dim = config.kv_heads, config.head_dim
-        self._tokens = tokens
-        per_token = config.kv_heads * config.head_dim
-        self._arena = _zeros((config.layers, 2, tokens * per_token), dtype, device)
-        self._flat = [layer.view(-1, config.head_dim) for layer in self._arena]
-        self._rows: dict[int, Tensor] = {}
+        shape = (config.layers, tokens * self._heads * self._dim)
+        self._keys = _zeros(shape, dtype, device)
+        self._values = _zeros(shape, dtype, device)
+        self._views: dict[int, tuple[Tensor, Tensor]] = {}
 
-    @property
-    def nbytes(self) -> int:
-        return self._arena.numel() * self._arena.element_size()
+    def rows(self, size: int, layer: int) -> tuple[Tensor, Tensor]:
+        """Keys [extents, kv_heads, head_dim, size] and values [extents, kv_heads, size, head_dim]
+        of all extents of one size, without copying."""
+        keys, values = self._view(size)
+        return keys[layer], values[layer]
 
-    def rows(self, size: int, layer: int) -> Tensor:
-        """All extents of one size as [2, extents, kv_heads, size, head_dim], without copying."""
-        return self._view(size)[layer]
+    def places(self, extents: Sequence[Extent], positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Where one token of each extent lies, at ``positions`` [extents], for `write`.
 
-    def write(self, layer: int, places: Tensor, values: Tensor) -> None:
-        """Store keys and values [rows, 2 * kv_heads, head_dim] at `places` of the same shape."""
-        self._flat[layer].index_put_((places,), values)
-
-    def places(self, bases: Tensor, strides: Tensor, positions: Tensor) -> Tensor:
-        """Where the heads of each row go, [rows, 2 * kv_heads], for `write`.
-
-        ``bases`` [rows] are the extents' starts, ``strides`` [rows] their sizes and
-        ``positions`` [rows] the tokens' places in their sequences.
+        Two tensors of [extents, kv_heads, head_dim]: of keys and of values.
         """
-        heads = torch.arange(self._heads, device=bases.device)
-        keys = (bases * self._heads + positions)[:, None] + strides[:, None] * heads
-        return torch.cat([keys, keys + self._tokens * self._heads], 1)
+        device = positions.device
+        starts = torch.tensor([extent.start for extent in extents], device=device)
+        sizes = torch.tensor([extent.size for extent in extents], device=device)[:, None, None]
+        first = starts[:, None, None] * (self._heads * self._dim)
+        heads = torch.arange(self._heads, device=device)[:, None]
+        dims = torch.arange(self._dim, device=device)
+        token = positions[:, None, None]
+        keys = first + (heads * self._dim + dims) * sizes + token
+        values = first + (heads * sizes + token) * self._dim + dims
+        return keys, values
+
+    def write(
+        self, layer: int, places: tuple[Tensor, Tensor], keys: Tensor, values: Tensor
+    ) -> None:
+        """Store keys and values [tokens, kv_heads, head_dim] at their `places`."""
+        self._keys[layer].index_put_((places[0],), keys)
+        self._values[layer].index_put_((places[1],), values)
 
     def apply(self, operations: list[CopyRow | ClearRow]) -> None:
         """Move and clear rows in all layers, in the order given."""
         for operation in operations:
-            target = self._row(operation.target)[..., : operation.length, :]
+            keys, values = self._row(operation.target, operation.length)
             if isinstance(operation, ClearRow):
-                target.zero_()
+                keys.zero_()
+                values.zero_()
             else:
-                target.copy_(self._row(operation.source)[..., : operation.length, :])
+                source_keys, source_values = self._row(operation.source, operation.length)
+                keys.copy_(source_keys)
+                values.copy_(source_values)
 
-    def _row(self, extent: Extent) -> Tensor:
-        return self._view(extent.size)[:, :, extent.start // extent.size]
+    def _row(self, extent: Extent, length: int) -> tuple[Tensor, Tensor]:
+        keys, values = self._view(extent.size)
+        place = extent.start // extent.size
+        return keys[:, place, ..., :length], values[:, place, :, :length]
 
-    def _view(self, size: int) -> Tensor:
-        """[layers, 2, extents, kv_heads, size, head_dim]"""
-        if size not in self._rows:
-            count = self._tokens // size
-            used = self._arena[:, :, : count * size * self._heads * self._dim]
-            self._rows[size] = used.view(*used.shape[:2], count, self._heads, size, self._dim)
-        return self._rows[size]
+    def _view(self, size: int) -> tuple[Tensor, Tensor]:
+        """Keys and values as in `rows`, of all layers."""
+        if size not in self._views:
+            per_extent = size * self._heads * self._dim
+            count = self._keys.shape[1] // per_extent
+            keys, values = (side[:, : count * per_extent] for side in (self._keys, self._values))
+            shape = (len(keys), count, self._heads)
+            self._views[size] = (
+                keys.view(*shape, self._dim, size),
+                values.view(*shape, size, self._dim),
+            )
+        return self._views[size]
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: str) -> Tensor:
