@@ -11,11 +11,33 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from jinja2 import TemplateError, TemplateSyntaxError
-from jinja2.ext import loopcontrols
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from remora.errors import ModelError, RequestError
+
+# What a template's expressions may raise when the messages are not what it expects.
+_FAULTS = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+class _Generation(Extension):
+    """The block ``{% generation %}``, by which training finds the answers: here its body alone."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class ChatTemplate:
@@ -23,7 +45,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
         environment.filters["tojson"] = _tojson
         environment.globals["raise_exception"] = _raise
@@ -49,13 +71,16 @@ class ChatTemplate:
         try:
             return self._template.render(
                 {
+                    # Templates may ask whether these are none, and not whether they are defined.
+                    "tools": None,
+                    "documents": None,
                     **self._special_tokens,
                     **variables,
                     "messages": list(messages),
                     "add_generation_prompt": add_generation_prompt,
                 }
             )
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
+        except _FAULTS as error:
             raise RequestError(
                 f"The chat template refuses these messages: {error}", param="messages"
             ) from error
