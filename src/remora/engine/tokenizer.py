@@ -33,7 +33,7 @@ class Tokenizer:
         config = _read_json(folder / "tokenizer_config.json")
         self._bytes: dict[int, bytes] = {}
         added = self.raw.get_added_tokens_decoder()
-        self._added_ids = frozenset(added)
+        self._added = {token: entry.content for token, entry in added.items()}
         self._special_ids = frozenset(token for token, entry in added.items() if entry.special)
         decoder = json.loads(self.raw.to_str()).get("decoder")
         self._is_byte_level = '"ByteLevel"' in json.dumps(decoder)
@@ -74,11 +74,11 @@ class Tokenizer:
         return token in self._special_ids
 
     def _to_bytes(self, token: int) -> bytes:
+        if token in self._added:
+            return self._added[token].encode()
         piece: str | None = self.raw.id_to_token(token)
         if piece is None:
             return b""
-        if token in self._added_ids:
-            return piece.encode()
         if self._is_byte_level:
             return bytes(self._byte_of[c] for c in piece if c in self._byte_of)
         if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
