@@ -9,6 +9,7 @@ from any thread.
 from __future__ import annotations
 
 import difflib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -18,9 +19,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound
+from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import adapter_digest
 from remora.lora.adapter import Adapter, AdapterPlan
+
+logger = logging.getLogger(__name__)
 
 
 class VersionState(StrEnum):
@@ -104,7 +107,10 @@ class AdapterStore:
         if version.adapter is None:
             adapter = self._read(version)
             with self._lock:
-                if self._make_room():
+                if version.state is VersionState.FAILED:
+                    version.state, version.reason = VersionState.REGISTERED, None
+                # The loader may have been faster, and a sequence run with what it has loaded.
+                if version.adapter is None and self._make_room():
                     self._settle(version, adapter)
         with self._lock:
             self._publish(name, version)
@@ -232,7 +238,9 @@ class AdapterStore:
     def _load_version(self, version: Version) -> None:
         try:
             adapter = self._read(version)
-        except AdapterError as error:
+        except Exception as error:  # Whatever it is, those who wait for the adapter must learn it.
+            if not isinstance(error, RemoraError):
+                logger.exception("loading the adapter in %s failed", version.folder)
             with self._lock:
                 version.state, version.reason = VersionState.FAILED, str(error)
                 self._resident.pop(version.key, None)
