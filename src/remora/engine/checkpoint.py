@@ -141,9 +141,17 @@ def _shards(folder: Path) -> list[Path]:
     if index.exists():
         try:
             files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            outside = any(Path(name).name != name or "\0" in name for name in files)
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+        ) as error:
             raise ModelError(f"{index} can't be read: {error!r}") from error
-        if any(Path(name).name != name for name in files):
+        if outside:
             raise ModelError(f"{index} names files outside of its folder")
         return [folder / name for name in sorted(files)]
     found = sorted(folder.glob("*.safetensors"))

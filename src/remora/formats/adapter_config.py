@@ -55,7 +55,7 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
             f"{folder} holds no {CONFIG_FILE}",
             hint="An adapter is a folder that PEFT's save_pretrained wrote.",
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AdapterBroken(f"{path} can't be read: {error}") from error
     if not isinstance(raw, dict):
         raise AdapterBroken(f"{path}: a JSON object is expected")
@@ -69,12 +69,14 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
             target_modules=targets
             if targets is None or isinstance(targets, str)
             else tuple(targets),
-            rank_pattern={str(k): int(v) for k, v in (raw.get("rank_pattern") or {}).items()},
-            alpha_pattern={str(k): float(v) for k, v in (raw.get("alpha_pattern") or {}).items()},
+            rank_pattern={_regex(k): int(v) for k, v in (raw.get("rank_pattern") or {}).items()},
+            alpha_pattern={
+                _regex(k): float(v) for k, v in (raw.get("alpha_pattern") or {}).items()
+            },
             use_rslora=bool(raw.get("use_rslora", False)),
             raw=raw,
         )
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, re.error) as error:
         raise AdapterBroken(f"{path} holds a value of the wrong type: {error}") from error
 
 
@@ -92,6 +94,11 @@ def adapter_digest(folder: Path) -> str:
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
     return total.hexdigest()
+
+
+def _regex(pattern: str) -> str:
+    re.compile(pattern)
+    return pattern
 
 
 def _matching(pattern: Mapping[str, float], module: str, default: float) -> float:

@@ -58,7 +58,7 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
         raw = file.read(length)
     try:
         header = json.loads(raw)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenHeader(f"{path}: the header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise BrokenHeader(f"{path}: the header is not a JSON object")
@@ -73,7 +73,7 @@ def _entry(path: Path, name: str, value: Any, *, offset: int, size: int) -> Tens
     try:
         dtype, shape = str(value["dtype"]), tuple(int(n) for n in value["shape"])
         start, stop = (int(n) for n in value["data_offsets"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BrokenHeader(f"{path}: the entry of {name!r} is malformed") from error
     if dtype not in _ITEM_BITS:
         raise BrokenHeader(f"{path}: {name!r} has the unknown dtype {dtype!r}")
