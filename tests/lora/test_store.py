@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from remora.errors import AdapterBroken, Conflict, ModelError, ModelNotFound
+from remora.formats.adapter_config import read_adapter_config
+from remora.lora.adapter import Adapter, AdapterPlan
+from remora.lora.store import AdapterStore, Version, VersionState
+
+SECONDS = 20
+
+
+class Shelf:
+    """A store whose adapters are folders of two small files."""
+
+    def __init__(self, folder: Path, max_resident: int = 2) -> None:
+        self.folder = folder
+        self.changed = threading.Event()
+        self.evicted: list[Adapter] = []
+        self.loads = 0
+        self.fault: Exception | None = None
+        self.store = AdapterStore(
+            check=self.check,
+            load=self.load,
+            max_resident=max_resident,
+            on_change=self.changed.set,
+            on_evict=self.evicted.append,
+        )
+
+    def write(self, name: str, content: str = "") -> Path:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "adapter_config.json").write_text(json.dumps({"r": 1}), encoding="utf-8")
+        (folder / "adapter_model.safetensors").write_text(content or name, encoding="utf-8")
+        return folder
+
+    def check(self, folder: Path) -> AdapterPlan:
+        return AdapterPlan(folder, read_adapter_config(folder), {}, {}, 1)
+
+    def load(self, plan: AdapterPlan) -> Adapter:
+        self.loads += 1
+        if self.fault is not None:
+            raise self.fault
+        return Adapter([], 1)
+
+    def version(self, name: str) -> Version:
+        version = self.store.resolve(name)
+        assert version is not None
+        return version
+
+    def key(self, name: str) -> str:
+        return self.version(name).key
+
+    def pin(self, name: str) -> VersionState | None:
+        """Pin, waiting for the load if there is one."""
+        key = self.key(name)
+        while True:
+            self.changed.clear()
+            state = self.store.pin(key)
+            if state is not VersionState.LOADING:
+                return state
+            assert self.changed.wait(SECONDS), "the load has not ended"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_registered_is_on_disk_until_it_is_used(shelf: Shelf) -> None:
+    for name in ("b", "a"):
+        shelf.store.register(name, shelf.write(name))
+    assert [name for name, _ in shelf.store.names()] == ["a", "b"]
+    assert shelf.version("a").state is VersionState.REGISTERED
+    assert shelf.loads == shelf.store.resident == 0
+    assert shelf.pin("a") is VersionState.READY
+    assert (shelf.loads, shelf.store.resident) == (1, 1)
+    shelf.store.unpin(shelf.key("a"))
+
+
+def test_the_least_recently_used_gives_way_and_the_pinned_stay(shelf: Shelf) -> None:
+    for name in "abcd":
+        shelf.store.register(name, shelf.write(name))
+    for name in "aba":
+        assert shelf.pin(name) is VersionState.READY
+        shelf.store.unpin(shelf.key(name))
+    assert shelf.pin("c") is VersionState.READY
+    assert [shelf.version(n).state for n in "abc"] == ["ready", "registered", "ready"]
+    assert shelf.pin("a") is VersionState.READY
+    assert shelf.pin("d") is VersionState.REGISTERED, "all are in use"
+    shelf.store.unpin(shelf.key("c"))
+    assert shelf.pin("d") is VersionState.READY
+    assert len(shelf.evicted) == 2
+    assert shelf.store.resident == 2
+
+
+def test_a_replaced_version_lives_until_its_last_sequence_ends(shelf: Shelf) -> None:
+    shelf.store.add("a", shelf.write("a"), replace=False)
+    old = shelf.key("a")
+    assert shelf.pin("a") is VersionState.READY
+    held = shelf.store.adapter(old)
+    shelf.store.add("a", shelf.write("other"), replace=True)
+    new = shelf.key("a")
+    assert new != old
+    assert shelf.store.adapter(old) is held
+    shelf.store.unpin(old)
+    assert shelf.store.version(old) is None
+    assert shelf.evicted == [held]
+    assert shelf.store.pin(old) is None
+
+
+def test_a_removed_name_is_unknown_and_near_ones_are_told(shelf: Shelf) -> None:
+    shelf.store.add("support", shelf.write("a"), replace=False)
+    with pytest.raises(ModelNotFound) as raised:
+        shelf.store.remove("suport")
+    assert raised.value.near == ("support",)
+    shelf.store.remove("support")
+    assert shelf.store.names() == []
+    assert shelf.store.resident == 0
+
+
+def test_a_taken_name_is_a_conflict(shelf: Shelf) -> None:
+    shelf.store.add("a", shelf.write("a"), replace=False)
+    before = shelf.key("a")
+    with pytest.raises(Conflict, match="'a'"):
+        shelf.store.add("a", shelf.write("b"), replace=False)
+    assert shelf.key("a") == before
+
+
+def test_what_fails_to_be_added_leaves_everything_as_it_was(shelf: Shelf) -> None:
+    shelf.store.add("a", shelf.write("a"), replace=False)
+    before = shelf.key("a")
+    shelf.fault = AdapterBroken("no")
+    with pytest.raises(AdapterBroken, match="no"):
+        shelf.store.add("a", shelf.write("b"), replace=True)
+    assert shelf.key("a") == before
+    assert shelf.version("a").state is VersionState.READY
+
+
+def test_one_that_is_broken_is_registered_with_the_reason(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.store.register("a", tmp_path / "nothing")
+    assert shelf.version("a").state is VersionState.FAILED
+    assert "adapter_config.json" in str(shelf.version("a").reason)
+    assert shelf.pin("a") is VersionState.FAILED
+
+
+def test_one_digest_under_two_names_is_one_version(shelf: Shelf) -> None:
+    shelf.store.add("one", shelf.write("a", "same"), replace=False)
+    shelf.store.add("two", shelf.write("b", "same"), replace=False)
+    assert shelf.version("one") is shelf.version("two")
+    assert (shelf.loads, shelf.store.resident) == (1, 1)
+    shelf.store.remove("one")
+    assert shelf.pin("two") is VersionState.READY
+    shelf.store.unpin(shelf.key("two"))
+
+
+def test_files_that_changed_since_they_were_registered_are_not_loaded(shelf: Shelf) -> None:
+    shelf.store.register("a", shelf.write("a"))
+    shelf.write("a", "changed")
+    assert shelf.pin("a") is VersionState.FAILED
+    assert "has changed" in str(shelf.version("a").reason)
+    shelf.store.add("a", shelf.folder / "a", replace=True)
+    assert shelf.version("a").state is VersionState.READY
+
+
+@pytest.mark.parametrize("fault", [AdapterBroken("gone"), ModelError("gone"), ValueError("gone")])
+def test_a_load_that_fails_ends(shelf: Shelf, fault: Exception) -> None:
+    shelf.store.register("a", shelf.write("a"))
+    shelf.fault = fault
+    assert shelf.pin("a") is VersionState.FAILED
+    assert "gone" in str(shelf.version("a").reason)
+    assert shelf.store.resident == 0
+    shelf.fault = None
+    shelf.store.add("a", shelf.folder / "a", replace=True)
+    assert (shelf.version("a").state, shelf.version("a").reason) == (VersionState.READY, None)
+
+
+def test_a_full_memory_refuses_no_addition(shelf: Shelf) -> None:
+    for name in "ab":
+        shelf.store.add(name, shelf.write(name), replace=False)
+        assert shelf.pin(name) is VersionState.READY
+    shelf.store.add("c", shelf.write("c"), replace=False)
+    assert shelf.version("c").state is VersionState.REGISTERED
+    shelf.store.unpin(shelf.key("a"))
+    assert shelf.pin("c") is VersionState.READY
+
+
+def test_many_threads(shelf: Shelf) -> None:
+    folders = [shelf.write(f"v{n}") for n in range(6)]
+    for n in range(3):
+        shelf.store.register(f"name{n}", folders[n])
+
+    def play(seed: int) -> None:
+        for turn in range(40):
+            name = f"name{(seed + turn) % 3}"
+            if turn % 10 == seed:
+                shelf.store.add(name, folders[(seed * turn) % 6], replace=True)
+            version = shelf.store.resolve(name)
+            assert version is not None
+            if shelf.store.pin(version.key) is VersionState.READY:
+                assert shelf.store.adapter(version.key) is not None
+                shelf.store.unpin(version.key)
+
+    with ThreadPoolExecutor(4) as pool:
+        for job in [pool.submit(play, seed) for seed in range(4)]:
+            job.result(SECONDS)
+    for _, version in shelf.store.names():
+        assert version.pins == 0
+    assert shelf.store.resident <= 2
