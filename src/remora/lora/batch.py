@@ -133,8 +133,9 @@ class LoraBatcher:
             if not wanted or self._fits(wanted):
                 return
             self._next = Stack(wanted)
-        # Each row that has to go alone costs about as much as a slice, in every step.
-        self._next.build(_BUILD_SECONDS * max(1, len(self._unstacked(decodes))))
+        # A row that has to go alone costs about as much as a slice, in every step until then.
+        alone = len(self._unstacked(decodes))
+        self._next.build(_BUILD_SECONDS * max(1, alone * alone))
         if self._next.is_built:
             self._stack, self._next, self._last = self._next, None, None
 
