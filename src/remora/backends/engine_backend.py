@@ -30,6 +30,7 @@ from remora.errors import (
     ModelNotFound,
     NotReady,
     PromptTooLong,
+    QueueFull,
     RemoraError,
     RequestError,
 )
@@ -177,11 +178,12 @@ class EngineBackend:
 
     async def drain(self) -> None:
         self._set(Phase.DRAINING, "ending the running streams", 1.0)
-        while self._loaded is not None and self._loaded.core.held:  # noqa: ASYNC110
+        while self._loaded is not None and self._loaded.engine.held:  # noqa: ASYNC110
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
 
     async def close(self) -> None:
         if self._loaded is not None:
+            self._set(Phase.DRAINING, "closed", 1.0)
             await asyncio.to_thread(self._loaded.engine.close)
             self._loaded.adapters.close()
 
@@ -273,6 +275,7 @@ class EngineBackend:
         from remora.engine.engine import EngineRequest
 
         _check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
+        _check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
         request = EngineRequest(
             owner=None,
             tokens=ids,
@@ -283,8 +286,16 @@ class EngineBackend:
             adapter=None if version is None else version.key,
         )
         card = self._base_card(loaded) if version is None else self._card(loaded, model, version)
-        stream = loaded.engine.submit(request)
-        return EngineGeneration(card, self._fingerprint(loaded, version), stream)
+        fingerprint = self._fingerprint(loaded, version)
+        if version is None:
+            return EngineGeneration(card, fingerprint, loaded.engine.submit(request))
+        if not loaded.adapters.hold(version.key, n):
+            raise NotReady("The adapter was replaced or removed at this moment.", hint="Ask again.")
+        try:
+            return EngineGeneration(card, fingerprint, loaded.engine.submit(request))
+        except QueueFull:
+            loaded.adapters.release(version.key, n)
+            raise
 
     @staticmethod
     def _endings(loaded: LoadedEngine) -> tuple[int, ...]:

@@ -94,7 +94,8 @@ class AsyncEngine:
         self._engine = engine
         self._capacity = capacity
         self._before_step = before_step
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._arrivals: deque[EngineRequest] = deque()
+        self._departures: deque[Stream] = deque()
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="remora-engine", daemon=True)
@@ -102,44 +103,52 @@ class AsyncEngine:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def held(self) -> int:
+        """Sequences that run, wait, or are about to."""
+        return self._engine.held + sum(request.n for request in list(self._arrivals))
+
     def submit(self, request: EngineRequest) -> Stream:
         """Queue a request, of which ``owner`` is set here. Raises `QueueFull`."""
-        held = self._engine.held + len(self._inbox)
+        held = self.held
         if held + request.n > self._capacity:
             raise QueueFull(
                 f"{held} requests run and wait; this endpoint takes {self._capacity} at once."
             )
         stream = Stream(request, self)
-        self._post(lambda: self._engine.add(replace(request, owner=stream)))
+        self._arrivals.append(replace(request, owner=stream))
+        self._wake.set()
         return stream
 
     def cancel(self, stream: Stream) -> None:
         """Drop a stream's request before the next step."""
-        self._post(lambda: self._engine.cancel(stream))
+        self._departures.append(stream)
+        self._wake.set()
 
     def wake(self) -> None:
         """Look for work: an adapter has been loaded, say."""
         self._wake.set()
 
     def close(self) -> None:
-        """Stop after the present step; what still runs is dropped."""
+        """Stop after the present step; what still runs ends with an error."""
         self._closed = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def _post(self, action: Callable[[], None]) -> None:
-        self._inbox.append(action)
-        self._wake.set()
-
     def _run(self) -> None:
         while True:
             # Whatever is posted from here on sets the event again, so that no wait misses it.
             self._wake.clear()
+            # A request is cancelled after it has come, so it is enough to go by kinds.
+            while self._arrivals:
+                self._engine.add(self._arrivals[0])
+                self._arrivals.popleft()
+            while self._departures:
+                self._engine.cancel(self._departures.popleft())
             if self._closed:
+                self._deliver(self._engine.abort())
                 return
-            while self._inbox:
-                self._inbox.popleft()()
             if self._engine.is_idle:
                 self._check()
                 self._wake.wait()

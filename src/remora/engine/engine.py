@@ -93,6 +93,10 @@ class Engine:
             if sequence.owner is owner:
                 self._scheduler.finish(sequence)
 
+    def abort(self) -> list[Output]:
+        """End everything with an error."""
+        return [self._fail(sequence) for sequence in self._scheduler.sequences()]
+
     def step(self) -> list[Output]:
         """Compute one step, and return what it yields.
 

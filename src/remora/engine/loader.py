@@ -70,6 +70,9 @@ class _Pins:
     def unpin(self, key: str) -> None:
         self.store.unpin(key)
 
+    def release(self, key: str) -> None:
+        self.store.release(key)
+
 
 def load_engine(
     folder: Path, options: EngineOptions, on_progress: Callable[[str, float], None]

@@ -36,6 +36,10 @@ class AdapterPins(Protocol):
 
     def unpin(self, key: str) -> None: ...
 
+    def release(self, key: str) -> None:
+        """A sequence that was to run with the adapter, or did, has ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -134,8 +138,10 @@ class Scheduler:
             self._running.remove(sequence)
             self.rows.release(sequence, keep=True)
             self._unpin(sequence)
+            self._release(sequence)
         elif sequence in self._waiting:
             self._waiting.remove(sequence)
+            self._release(sequence)
 
     def take_orphans(self) -> list[Sequence]:
         """Sequences whose adapter is gone; they have been taken out."""
@@ -194,6 +200,7 @@ class Scheduler:
                 case Residency.GONE:
                     self._waiting.remove(sequence)
                     self._orphans.append(sequence)
+                    self._release(sequence)
                     return False
         if not self.rows.admit(sequence):
             self._unpin(sequence)
@@ -205,6 +212,10 @@ class Scheduler:
     def _unpin(self, sequence: Sequence) -> None:
         if sequence.adapter is not None:
             self._adapters.unpin(sequence.adapter)
+
+    def _release(self, sequence: Sequence) -> None:
+        if sequence.adapter is not None:
+            self._adapters.release(sequence.adapter)
 
 
 def _by_arrival(sequence: Sequence) -> int:

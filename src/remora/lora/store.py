@@ -37,7 +37,10 @@ class VersionState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """One version of an adapter; ``pins`` counts the sequences that run with it."""
+    """One version of an adapter.
+
+    ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run.
+    """
 
     key: str
     folder: Path
@@ -46,6 +49,7 @@ class Version:
     state: VersionState = VersionState.REGISTERED
     reason: str | None = None
     adapter: Adapter | None = None
+    holds: int = 0
     pins: int = 0
 
 
@@ -110,6 +114,7 @@ class AdapterStore:
                 if version.state is VersionState.FAILED:
                     version.state, version.reason = VersionState.REGISTERED, None
                 # The loader may have been faster, and a sequence run with what it has loaded.
+                version = self._versions.get(version.key, version)
                 if version.adapter is None and self._make_room():
                     self._settle(version, adapter)
         with self._lock:
@@ -146,6 +151,21 @@ class AdapterStore:
     def resident(self) -> int:
         """How many adapters are in memory."""
         return len(self._resident)
+
+    def hold(self, key: str, count: int = 1) -> bool:
+        """Keep a version, if it is still known, for so many sequences to come."""
+        with self._lock:
+            version = self._versions.get(key)
+            if version is not None:
+                version.holds += count
+            return version is not None
+
+    def release(self, key: str, count: int = 1) -> None:
+        """Undo `hold`, once for each sequence."""
+        with self._lock:
+            version = self._versions[key]
+            version.holds -= count
+            self._retire(version)
 
     def pin(self, key: str) -> VersionState | None:
         """Hold a version in memory for one more sequence, if it is READY.
@@ -196,17 +216,27 @@ class AdapterStore:
             self._retire(before)
 
     def _retire(self, version: Version) -> None:
-        """Drop a version that no name leads to and nothing runs with."""
-        if version.pins or version.state is VersionState.LOADING:
+        """Drop a version that no name leads to and nothing runs with, nor waits to."""
+        if version.pins or version.holds or version.state is VersionState.LOADING:
             return
-        if all(named is not version for named in self._names.values()):
+        if not self._is_named(version):
             self._drop(version)
             self._versions.pop(version.key, None)
+
+    def _is_named(self, version: Version) -> bool:
+        return any(named is version for named in self._names.values())
 
     def _make_room(self) -> bool:
         """Whether one more adapter fits into memory, after the least recently used gave way."""
         while len(self._resident) >= self._max_resident:
-            idle = (v for v in self._resident.values() if v.pins == 0 and v.adapter is not None)
+            # What was replaced may be gone from disk: it stays for those who wait for it.
+            idle = (
+                version
+                for version in self._resident.values()
+                if version.adapter is not None
+                and not version.pins
+                and (not version.holds or self._is_named(version))
+            )
             victim = next(idle, None)
             if victim is None:
                 return False
