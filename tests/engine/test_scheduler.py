@@ -22,6 +22,7 @@ class Pins:
     load_steps: int
     resident: dict[str, int] = field(default_factory=dict)
     loading: dict[str, int] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
 
     def pin(self, key: str) -> Residency:
         if key == GONE:
@@ -42,6 +43,9 @@ class Pins:
     def unpin(self, key: str) -> None:
         self.resident[key] -= 1
         assert self.resident[key] >= 0
+
+    def release(self, key: str) -> None:
+        self.released.append(key)
 
     def tick(self) -> None:
         for key in list(self.loading):
@@ -173,6 +177,8 @@ def test_everyone_finishes(
             machine.scheduler.finish(one)
     work = sum(p + t * n for p, t, _, _, n, _, _ in requests) + 10 * len(requests)
     machine.run(4 * work)
+    with_adapters = sum(n for _, _, adapter, _, n, _, _ in requests if adapter is not None)
+    assert len(machine.pins.released) == with_adapters
     for one in expected:
         if one.adapter == GONE:
             assert one in machine.orphans

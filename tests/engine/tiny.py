@@ -178,13 +178,15 @@ async def ask(
 async def until_idle(backend: EngineBackend) -> None:
     """Wait until nothing runs or waits, then check that nothing has leaked."""
     assert backend._loaded is not None
-    core = backend._loaded.core
+    engine, core = backend._loaded.engine, backend._loaded.core
 
     async def poll() -> None:
-        while core.held:  # noqa: ASYNC110
+        while engine.held:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
     await asyncio.wait_for(poll(), SECONDS)
     core.check()
     assert backend.load().kv_tokens_used == 0
-    assert all(version.pins == 0 for _, version in backend._loaded.adapters.names())
+    assert all(
+        version.pins == version.holds == 0 for _, version in backend._loaded.adapters.names()
+    )

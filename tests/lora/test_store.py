@@ -117,6 +117,27 @@ def test_a_replaced_version_lives_until_its_last_sequence_ends(shelf: Shelf) -> 
     assert shelf.store.pin(old) is None
 
 
+@pytest.mark.parametrize("remove", [True, False])
+def test_a_version_that_is_waited_for_is_kept_though_its_name_is_gone(
+    shelf: Shelf, remove: bool
+) -> None:
+    shelf.store.add("a", shelf.write("a"), replace=False)
+    old = shelf.key("a")
+    assert shelf.store.hold(old, 2)
+    if remove:
+        shelf.store.remove("a")
+    else:
+        shelf.store.add("a", shelf.write("a", "in its place"), replace=True)
+    for name in "bc":
+        shelf.store.add(name, shelf.write(name), replace=False)
+    shelf.store.release(old)
+    assert shelf.store.pin(old) is VersionState.READY, "it can't be read again"
+    shelf.store.unpin(old)
+    shelf.store.release(old)
+    assert shelf.store.version(old) is None
+    assert not shelf.store.hold(old)
+
+
 def test_a_removed_name_is_unknown_and_near_ones_are_told(shelf: Shelf) -> None:
     shelf.store.add("support", shelf.write("a"), replace=False)
     with pytest.raises(ModelNotFound) as raised:
