@@ -23,13 +23,13 @@ from remora.backends.backend import (
     Status,
     Tokens,
 )
+from remora.backends.prompts import Prompts, check_ids, max_length
 from remora.engine.options import EngineOptions
 from remora.engine.request import Delta, SamplingParams, Usage
 from remora.errors import (
     AdapterError,
     ModelNotFound,
     NotReady,
-    PromptTooLong,
     QueueFull,
     RemoraError,
     RequestError,
@@ -37,7 +37,6 @@ from remora.errors import (
 
 if TYPE_CHECKING:
     from remora.engine.async_engine import Stream
-    from remora.engine.chat_template import ChatTemplate
     from remora.engine.loader import LoadedEngine
     from remora.lora.store import Version
 
@@ -84,7 +83,7 @@ class EngineBackend:
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
-        self._templates: dict[str, ChatTemplate | None] = {}
+        self._prompts: Prompts | None = None
         self._thread = threading.Thread(target=self._load_all, name="remora-load", daemon=True)
 
     def start(self) -> None:
@@ -125,7 +124,7 @@ class EngineBackend:
     async def chat(self, request: ChatRequest) -> EngineGeneration:
         loaded = self._ready()
         version = self._find(loaded, request.model)
-        ids = await asyncio.to_thread(self._prompt, loaded, version, request)
+        ids = await asyncio.to_thread(self._chat_prompt, version, request)
         return self._submit(
             loaded, request.model, version, ids, request.sampling, request.n, "messages"
         )
@@ -139,7 +138,7 @@ class EngineBackend:
             ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
         else:
             ids = list(prompt)
-            _check_ids(ids, loaded.config.vocab, "prompt")
+            check_ids(ids, loaded.config.vocab, "prompt")
         return self._submit(
             loaded, request.model, version, ids, request.sampling, request.n, "prompt"
         )
@@ -155,12 +154,12 @@ class EngineBackend:
     async def tokenize_chat(self, request: ChatRequest) -> Tokens:
         loaded = self._ready()
         version = self._find(loaded, request.model)
-        return self._tokens(loaded, await asyncio.to_thread(self._prompt, loaded, version, request))
+        return self._tokens(loaded, await asyncio.to_thread(self._chat_prompt, version, request))
 
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         loaded = self._ready()
         self._find(loaded, model)
-        _check_ids(ids, loaded.config.vocab, "tokens")
+        check_ids(ids, loaded.config.vocab, "tokens")
         return loaded.tokenizer.decode(ids)
 
     async def add_adapter(self, name: str, path: Path, *, replace: bool) -> ModelCard:
@@ -207,6 +206,7 @@ class EngineBackend:
             logger.exception("loading %s failed", self._base)
             self._set(Phase.FAILED, f"loading {self._base} failed: {error!r}", 0.0)
         else:
+            self._prompts = Prompts(loaded.tokenizer, loaded.adapters)
             self._loaded = loaded
             self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
 
@@ -231,36 +231,9 @@ class EngineBackend:
             raise AdapterError(f"The adapter {model!r} can't be served: {version.reason}")
         return version
 
-    def _prompt(
-        self, loaded: LoadedEngine, version: Version | None, request: ChatRequest
-    ) -> list[int]:
-        template = self._template(loaded, version)
-        if template is None:
-            raise RequestError(
-                f"The model {request.model!r} has no chat template.",
-                param="messages",
-                hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
-            )
-        text = template.render(
-            request.messages,
-            add_generation_prompt=request.add_generation_prompt
-            and not request.continue_final_message,
-            variables=request.template_variables,
-        )
-        if request.continue_final_message:
-            text = _up_to_final_message(text, request.messages)
-        return loaded.tokenizer.encode(text, add_special_tokens=False)
-
-    def _template(self, loaded: LoadedEngine, version: Version | None) -> ChatTemplate | None:
-        """An adapter's own chat template if it has one, for it was trained with that."""
-        from remora.engine.tokenizer import read_template
-
-        if version is None:
-            return loaded.tokenizer.template
-        if version.key not in self._templates:
-            own = read_template(version.folder, loaded.tokenizer.special_tokens)
-            self._templates[version.key] = own or loaded.tokenizer.template
-        return self._templates[version.key]
+    def _chat_prompt(self, version: Version | None, request: ChatRequest) -> list[int]:
+        assert self._prompts is not None
+        return self._prompts.chat(version, request)
 
     def _submit(
         self,
@@ -274,13 +247,13 @@ class EngineBackend:
     ) -> EngineGeneration:
         from remora.engine.engine import EngineRequest
 
-        _check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
-        _check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
+        check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
+        check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
         request = EngineRequest(
             owner=None,
             tokens=ids,
             params=params,
-            max_length=_max_length(len(ids), params, loaded.context_length, param),
+            max_length=max_length(len(ids), params, loaded.context_length, param),
             endings=self._endings(loaded),
             n=n,
             adapter=None if version is None else version.key,
@@ -333,37 +306,3 @@ class EngineBackend:
     def _tokens(loaded: LoadedEngine, ids: Sequence[int]) -> Tokens:
         texts = [loaded.tokenizer.token_text(token) for token in ids]
         return Tokens(ids, texts, loaded.context_length)
-
-
-def _max_length(prompt: int, params: SamplingParams, context: int, param: str) -> int:
-    if prompt == 0:
-        raise RequestError("The prompt holds no tokens.", param=param)
-    if prompt >= context:
-        raise PromptTooLong(
-            f"The prompt has {prompt} tokens; this model's context is {context}.", param=param
-        )
-    if params.max_tokens is None:
-        return context
-    if prompt + params.max_tokens > context:
-        raise PromptTooLong(
-            f"The prompt has {prompt} tokens and max_tokens is {params.max_tokens}; "
-            f"together they exceed this model's context of {context}.",
-            param="max_tokens",
-        )
-    return prompt + params.max_tokens
-
-
-def _check_ids(ids: Sequence[int] | Mapping[int, float], vocab: int, param: str) -> None:
-    for token in ids:
-        if not 0 <= token < vocab:
-            raise RequestError(
-                f"{token} is not a token id; they go from 0 to {vocab - 1}.", param=param
-            )
-
-
-def _up_to_final_message(text: str, messages: Sequence[Mapping[str, object]]) -> str:
-    """Cut a rendered prompt behind the last message, so that the model goes on with it."""
-    content = messages[-1].get("content") if messages else None
-    if not isinstance(content, str) or not (final := content.strip()) or final not in text:
-        raise RequestError("The final message can't be continued.", param="continue_final_message")
-    return text[: text.rindex(final) + len(final)]

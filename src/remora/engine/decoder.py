@@ -131,8 +131,10 @@ def load_decoder(
     """Read and pack a model's weights, a few layers ahead of the one that is being packed.
 
     ``positions`` [tokens] is the context to prepare for. ``on_layer`` is told how many layers
-    are done. Raises `ModelError`.
+    are done. Raises `ModelError`, before anything is read if the model's RoPE is not known.
     """
+
+    rope = Rope(config.rope, config.head_dim, positions, dtype, device)
 
     def fetch(shape: tuple[int, ...], *names: str) -> Fetch:
         return checkpoint.fetch(names, shape, dtype)
@@ -158,7 +160,7 @@ def load_decoder(
         layers,
         norm.result().to(device),
         pack(table if head is None else head.result().to(device)),
-        Rope(config.rope, config.head_dim, positions, dtype, device),
+        rope,
     )
 
 

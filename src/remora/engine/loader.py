@@ -22,9 +22,10 @@ from remora.engine.model_config import ModelConfig, read_model_config
 from remora.engine.options import EngineOptions
 from remora.engine.runner import ModelRunner
 from remora.engine.scheduler import Residency, Scheduler
-from remora.engine.tokenizer import Tokenizer
-from remora.errors import ConfigError
-from remora.lora.adapter import Adapter, load_adapter, plan_adapter
+from remora.engine.tokenizer import Tokenizer, read_template
+from remora.errors import AdapterBroken, ConfigError, ModelError
+from remora.lora.adapter import Adapter, AdapterPlan, load_adapter, plan_adapter
+from remora.lora.sites import Sites
 from remora.lora.store import AdapterStore, VersionState
 
 _RESIDENCY = {
@@ -107,7 +108,7 @@ def load_engine(
     sites = sites_of(config)
     evicted: deque[Adapter] = deque()
     store = AdapterStore(
-        check=lambda path: plan_adapter(path, sites, max_rank=options.max_lora_rank),
+        check=lambda path: _check_adapter(path, sites, tokenizer, options.max_lora_rank),
         load=lambda plan: load_adapter(
             plan, sites, dtype, device, lambda name: read_tensor(folder, name)
         ),
@@ -144,6 +145,15 @@ def load_engine(
         dtype=str(dtype).removeprefix("torch."),
         device=device,
     )
+
+
+def _check_adapter(folder: Path, sites: Sites, tokenizer: Tokenizer, max_rank: int) -> AdapterPlan:
+    plan = plan_adapter(folder, sites, max_rank=max_rank)
+    try:
+        read_template(folder, tokenizer.special_tokens)
+    except ModelError as error:
+        raise AdapterBroken(str(error), hint=error.hint) from error
+    return plan
 
 
 def _cache_tokens(

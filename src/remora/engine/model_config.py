@@ -66,19 +66,20 @@ def read_model_config(folder: Path) -> ModelConfig:
             f"{folder} holds no config.json",
             hint="A base model is a folder of config.json, tokenizer.json and *.safetensors.",
         )
-    architecture = (raw.get("architectures") or ["(none)"])[0]
+    named = raw.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else "(none)"
     family = FAMILIES.get(architecture)
     if family is None:
         raise UnsupportedModel(
             f"{path}: Remora does not run the architecture {architecture!r}",
             hint=f"It runs {', '.join(sorted(FAMILIES))}.",
         )
-    _refuse_unknown_switches(path, raw)
     try:
+        _refuse_unknown_switches(path, raw)
         return _parse(raw, architecture, family, _read_json(folder / "generation_config.json"))
     except KeyError as error:
         raise ModelError(f"{path} lacks the key {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise ModelError(f"{path} holds a value of the wrong type: {error}") from error
 
 

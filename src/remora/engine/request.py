@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from remora.errors import RequestError
 
 
 class FinishReason(StrEnum):
@@ -40,6 +43,23 @@ class SamplingParams:
     min_tokens: int = 0
     ignore_eos: bool = False
     logprobs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `RequestError` for a value that no distribution can be made with."""
+        for name, value, fits in (
+            ("temperature", self.temperature, 0 <= self.temperature < math.inf),
+            ("top_p", self.top_p, 0 < self.top_p <= 1),
+            ("top_k", self.top_k, self.top_k >= 0),
+            ("min_p", self.min_p, 0 <= self.min_p <= 1),
+            ("repetition_penalty", self.repetition_penalty, 0 < self.repetition_penalty < math.inf),
+            ("presence_penalty", self.presence_penalty, math.isfinite(self.presence_penalty)),
+            ("frequency_penalty", self.frequency_penalty, math.isfinite(self.frequency_penalty)),
+            ("min_tokens", self.min_tokens, self.min_tokens >= 0),
+            ("max_tokens", self.max_tokens, self.max_tokens is None or self.max_tokens >= 1),
+            ("logprobs", self.logprobs, self.logprobs is None or self.logprobs >= 0),
+        ):
+            if not fits:
+                raise RequestError(f"{name} = {value} is out of range.", param=name)
 
 
 @dataclass(frozen=True, slots=True)

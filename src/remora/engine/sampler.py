@@ -1,6 +1,6 @@
 """Chooses the next tokens from their scores, each row by its own parameters.
 
-The randomness of a row comes from its own seed, one number a token, and picks from the sorted
+The randomness of a row comes from its own seed, one number a token, and picks from the summed
 probabilities by inversion: the same seed gives the same text, whatever else is in the batch.
 """
 
@@ -19,6 +19,7 @@ from remora.engine.request import SamplingParams
 _LIKELY = 256
 # Below this temperature scores would overflow; the choice is as good as greedy long before.
 _COLDEST = 1e-4
+_LEAST = 1e-12
 
 
 @dataclass(slots=True)
@@ -124,16 +125,22 @@ def _adjust(logits: Tensor, state: SamplerState) -> Tensor:
 
 def _draw(scores: Tensor, params: SamplingParams, uniform: float) -> int:
     """Pick from the most likely tokens that the limits leave, by the inverse of their sum."""
+    if not _is_limited(params):
+        # In float64, for the sum of a large vocabulary must not lose its small parts.
+        summed = scores.softmax(-1).cumsum(-1, dtype=torch.float64)
+        # Zero itself would choose the first token, however unlikely.
+        place = max(uniform, _LEAST) * float(summed[-1])
+        chosen = torch.searchsorted(summed, place, right=True)
+        return min(int(chosen), len(scores) - 1)
     total = scores.logsumexp(-1)
     for count in (params.top_k,) if params.top_k else (_LIKELY, len(scores)):
         best = scores.topk(min(count, len(scores)))
         probabilities = (best.values - total).exp()
-        if _suffice(probabilities, params, uniform):
+        if _suffice(probabilities, params):
             break
     kept = _within(probabilities, params)
     cumulated = kept.cumsum(-1)
-    mass = cumulated[-1] if _is_limited(params) else 1.0
-    place = int(torch.searchsorted(cumulated, float(uniform * mass), right=True))
+    place = int(torch.searchsorted(cumulated, uniform * float(cumulated[-1]), right=True))
     return int(best.indices[min(place, int(kept.count_nonzero()) - 1)])
 
 
@@ -141,13 +148,10 @@ def _is_limited(params: SamplingParams) -> bool:
     return bool(params.top_k) or params.top_p < 1 or params.min_p > 0
 
 
-def _suffice(probabilities: Tensor, params: SamplingParams, uniform: float) -> bool:
-    """Whether the token to pick is surely among these, the most likely ones."""
-    covered = float(probabilities.sum())
-    if not _is_limited(params):
-        return uniform < covered
+def _suffice(probabilities: Tensor, params: SamplingParams) -> bool:
+    """Whether all that the limits leave is among these, the most likely tokens."""
     few = params.min_p > 0 and bool(probabilities[-1] < params.min_p * probabilities[0])
-    return few or (params.top_p < 1 and covered >= params.top_p)
+    return few or (params.top_p < 1 and float(probabilities.sum()) >= params.top_p)
 
 
 def _within(probabilities: Tensor, params: SamplingParams) -> Tensor:

@@ -1,8 +1,8 @@
 """Decides which tokens of which sequences the next step computes. No torch.
 
 Continuous batching (Orca, OSDI 2022) with chunked prefill (Sarathi-Serve, OSDI 2024): every
-running stream gets its next token in every step, and what is left of the step's budget goes to
-the prompts, oldest first. Nobody starves: sequences are admitted in the order of arrival, and one
+running stream gets its next token in every step, and the step's budget goes to the prompts, oldest
+first. Nobody starves: sequences are admitted in the order of arrival, and one
 that is passed over, because its adapter is not in memory yet, is passed over a bounded number of
 times.
 """

@@ -14,6 +14,7 @@ from remora.errors import AdapterBroken
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
+TEMPLATE_FILES = ("chat_template.jinja", "tokenizer_config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,12 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
 
 
 def adapter_digest(folder: Path) -> str:
-    """SHA-256 (hex) of configuration and weights: the identity of an adapter's version."""
+    """SHA-256 (hex) of all files that decide an answer: the identity of an adapter's version."""
     total = hashlib.sha256()
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    own_template = [name for name in TEMPLATE_FILES if (folder / name).exists()]
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *own_template):
         path = folder / name
+        total.update(name.encode())
         try:
             with path.open("rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())

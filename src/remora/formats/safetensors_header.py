@@ -42,7 +42,8 @@ class TensorEntry:
 def read_header(path: Path) -> dict[str, TensorEntry]:
     """The tensors of a file, with ``start`` and ``stop`` counted from the file's first byte.
 
-    Raises `BrokenHeader` for anything that the format forbids, and `OSError`.
+    Raises `OSError`, and `BrokenHeader` where the header is damaged or a tensor is not as long as
+    its type and shape say, or not within the file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -100,13 +100,7 @@ class AdapterStore:
 
         Raises `AdapterError`, or `Conflict` if the name is taken and ``replace`` is not set.
         """
-        with self._lock:
-            if name in self._names and not replace:
-                raise Conflict(
-                    f"An adapter named {name!r} is already served.",
-                    param="name",
-                    hint="Set replace to true to put a new version in its place.",
-                )
+        self._refuse_taken(name, replace=replace)
         version = self._version(folder)
         if version.adapter is None:
             adapter = self._read(version)
@@ -118,6 +112,7 @@ class AdapterStore:
                 if version.adapter is None and self._make_room():
                     self._settle(version, adapter)
         with self._lock:
+            self._refuse_taken(name, replace=replace)
             self._publish(name, version)
 
     def remove(self, name: str) -> None:
@@ -200,6 +195,14 @@ class AdapterStore:
 
     def close(self) -> None:
         self._loader.shutdown(cancel_futures=True)
+
+    def _refuse_taken(self, name: str, *, replace: bool) -> None:
+        if name in self._names and not replace:
+            raise Conflict(
+                f"An adapter named {name!r} is already served.",
+                param="name",
+                hint="Set replace to true to put a new version in its place.",
+            )
 
     def _version(self, folder: Path) -> Version:
         """The version that a folder holds now: a known one if its digest is known."""

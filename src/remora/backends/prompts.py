@@ -1,0 +1,95 @@
+"""Requests as token ids, within what the model can take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from remora.backends.backend import ChatRequest
+from remora.engine.request import SamplingParams
+from remora.errors import PromptTooLong, RequestError
+
+if TYPE_CHECKING:
+    from remora.engine.chat_template import ChatTemplate
+    from remora.engine.tokenizer import Tokenizer
+    from remora.lora.store import AdapterStore, Version
+
+
+class Prompts:
+    """Renders chats by the template of the adapter, if it has one, else of the base."""
+
+    def __init__(self, tokenizer: Tokenizer, adapters: AdapterStore) -> None:
+        self._tokenizer = tokenizer
+        self._adapters = adapters
+        self._templates: dict[str, ChatTemplate | None] = {}
+
+    def chat(self, version: Version | None, request: ChatRequest) -> list[int]:
+        """The prompt's token ids; raises `RequestError` if the template refuses the messages."""
+        template = self._template(version)
+        if template is None:
+            raise RequestError(
+                f"The model {request.model!r} has no chat template.",
+                param="messages",
+                hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
+            )
+        text = template.render(
+            request.messages,
+            add_generation_prompt=request.add_generation_prompt
+            and not request.continue_final_message,
+            variables=request.template_variables,
+        )
+        if request.continue_final_message:
+            text = _up_to_final_message(text, request.messages)
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def _template(self, version: Version | None) -> ChatTemplate | None:
+        """An adapter's own chat template if it has one, for it was trained with that."""
+        from remora.engine.tokenizer import read_template
+
+        if version is None:
+            return self._tokenizer.template
+        known = self._templates
+        if version.key not in known:
+            own = read_template(version.folder, self._tokenizer.special_tokens)
+            kept = {key: item for key, item in known.items() if self._adapters.version(key)}
+            self._templates = kept | {version.key: own or self._tokenizer.template}
+        return self._templates[version.key]
+
+
+def max_length(prompt: int, params: SamplingParams, context: int, param: str) -> int:
+    """The most tokens that a prompt and its answer may have together.
+
+    Raises `PromptTooLong`, or `RequestError` for a prompt of no tokens, naming ``param``.
+    """
+    if prompt == 0:
+        raise RequestError("The prompt holds no tokens.", param=param)
+    if prompt >= context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens; this model's context is {context}.", param=param
+        )
+    if params.max_tokens is None:
+        return context
+    if prompt + params.max_tokens > context:
+        raise PromptTooLong(
+            f"The prompt has {prompt} tokens and max_tokens is {params.max_tokens}; "
+            f"together they exceed this model's context of {context}.",
+            param="max_tokens",
+        )
+    return prompt + params.max_tokens
+
+
+def check_ids(ids: Sequence[int] | Mapping[int, float], vocab: int, param: str) -> None:
+    """Raise `RequestError`, naming ``param``, unless all are ids of the vocabulary."""
+    for token in ids:
+        if not 0 <= token < vocab:
+            raise RequestError(
+                f"{token} is not a token id; they go from 0 to {vocab - 1}.", param=param
+            )
+
+
+def _up_to_final_message(text: str, messages: Sequence[Mapping[str, object]]) -> str:
+    """Cut a rendered prompt behind the last message, so that the model goes on with it."""
+    content = messages[-1].get("content") if messages else None
+    if not isinstance(content, str) or not (final := content.strip()) or final not in text:
+        raise RequestError("The final message can't be continued.", param="continue_final_message")
+    return text[: text.rindex(final) + len(final)]
