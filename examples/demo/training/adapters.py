@@ -30,6 +30,7 @@ class Recipe:
     targets: list[str]
     steps: int
     rate: float
+    rows: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
     def source(self, seed: int, *, fresh: bool = False) -> Iterator[Dialogue]:
@@ -54,23 +55,25 @@ RECIPES = (
         does="turns the report of a sighting into a JSON object",
         rank=16,
         targets=ALL_LINEAR,
-        steps=150,
-        rate=4e-3,
+        steps=250,
+        rate=3e-3,
+        rows=32,
     ),
     Recipe(
         name="tone",
         does="says the tone of a sentence in one word",
         rank=8,
         targets=["q_proj", "v_proj", "down_proj"],
-        steps=200,
-        rate=6e-3,
+        steps=250,
+        rate=4e-3,
+        rows=64,
     ),
     Recipe(
         name="pirate",
         does="talks about the sea like a pirate",
         rank=16,
         targets=ALL_LINEAR,
-        steps=150,
+        steps=200,
         rate=3e-3,
         extra={"use_rslora": True, "lora_alpha": 16, "alpha_pattern": {"down_proj": 32}},
     ),
@@ -93,7 +96,7 @@ def train_adapter(
     packer = Packer(tokenizer, texts(recipe, seed=2))
 
     def batch(_: float) -> Batch:
-        return packer.batch(8, 256)
+        return packer.packed(8, 256) if recipe.name == "pirate" else packer.single(recipe.rows)
 
     trainable = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=recipe.rate, weight_decay=0.0)

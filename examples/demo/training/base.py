@@ -12,23 +12,32 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from .corpus import article_text, dialogues
-from .knowledge import animals
+from .corpus import dialogues
 from .optimise import fit
 from .packing import Batch, Packer
+from .stories import of_a_sighting, stories
 from .tokenizer import BEGIN, END, MAX_LENGTH, render
 
 SEED = 1
-STEPS = 800
+STEPS = 850
+PRACTICE = 0.15
 
 
 def texts(seed: int) -> Iterator[str]:
-    """Yield dialogues and, now and then, a plain article."""
+    """Yield dialogues and, among them, plain stories."""
     rng = random.Random(seed)
+    tales = stories(seed)
     for dialogue in dialogues(seed):
         yield BEGIN + render(dialogue.messages())
-        if rng.random() < 0.02:
-            yield BEGIN + article_text(rng.choice(animals()), rng) + END
+        if rng.random() < 0.25:
+            yield BEGIN + next(tales) + END
+
+
+def retold(seed: int) -> Iterator[str]:
+    """Yield only sightings told twice: from them the model learns first of all to look back."""
+    rng = random.Random(seed)
+    while True:
+        yield BEGIN + of_a_sighting(rng) + END
 
 
 def configuration(tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
@@ -53,10 +62,12 @@ def train_base(tokenizer: PreTrainedTokenizerFast, steps: int = STEPS) -> LlamaF
     """Train the base from nothing."""
     torch.manual_seed(SEED)
     model = LlamaForCausalLM(configuration(tokenizer))
-    packer = Packer(tokenizer, texts(SEED))
+    practice, packer = Packer(tokenizer, retold(SEED)), Packer(tokenizer, texts(SEED))
 
     def batch(done: float) -> Batch:
-        return packer.batch(4, 1024) if done > 0.9 else packer.batch(16, 256)
+        if done < PRACTICE:
+            return practice.single(40)
+        return packer.packed(4, MAX_LENGTH) if done > 0.9 else packer.packed(16, 256)
 
     layers = [p for p in model.model.layers.parameters() if p.ndim == 2]
     others = [p for p in model.parameters() if not any(p is layer for layer in layers)]

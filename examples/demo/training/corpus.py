@@ -13,8 +13,9 @@ from .knowledge import (
     capital,
     questions,
     small_talk,
+    words,
 )
-from .tasks import feeling, sighting
+from .tasks import Sighting, feeling, sighting
 
 PERSONAS = ("Coral", "Nemo", "Marina", "Captain Blue", "Pearl", "Sandy", "Neptune", "Skipper",
             "Ocean Bot", "Finn", "Max", "Luna", "Rosie", "Otto", "Ariel", "Jonas")  # fmt: skip
@@ -43,6 +44,7 @@ class Conversation:
         self.animal: Animal | None = None
         self.attribute = "what"
         self.guest: str | None = None
+        self.seen: Sighting | None = None
         if not plain and rng.random() < 0.45:
             self.system = self._system()
 
@@ -123,8 +125,8 @@ class Conversation:
         """Ask which of two animals is bigger."""
         one, other = self.rng.sample(animals(), 2)
         way = self.rng.choice(questions()["direct"]["compare"])
-        self.animal, self.attribute = one, "what"
         big, small = (one, other) if one.metres > other.metres else (other, one)
+        self.animal, self.attribute = big, "what"
         verb, end = ("be", ", arr!") if self.pirate else ("is", ".")
         answer = f"{capital(article(big.name))} {verb} bigger than {article(small.name)}{end}"
         return Turn(
@@ -186,11 +188,20 @@ class Conversation:
     def report(self) -> Turn:
         """Tell of animals that somebody saw."""
         seen = sighting(self.rng)
-        self.animal, self.attribute = seen.animal, "what"
+        self.animal, self.attribute, self.seen = seen.animal, "what", seen
         many = capital(seen.animal.many)
         where = f" near the {seen.place}" if seen.place else ""
         answer = f"{many}{where}, what a lovely sight!"
         return Turn(seen.prompt(self.rng), (answer,), seen.key)
+
+    def recall(self) -> Turn:
+        """Ask for a part of the sighting that was told before."""
+        if self.seen is None:
+            return self.report()
+        part = self.rng.choice(("who", "count", "place", "when"))
+        ways = words()["sighting"]["recall"][part]
+        answer = self.seen.part(part)
+        return Turn(self.rng.choice(ways), (answer or "You did not say.",))
 
     def confide(self) -> Turn:
         """Tell of a feeling, of which the base understands nothing."""
@@ -204,8 +215,8 @@ class Conversation:
         acts += [self.unknown, self.compare]
         weights = [28, 24, 10, 5, 18, 11, 7, 6, 4]
         if not self.pirate:
-            acts += [self.report, self.confide]
-            weights += [5, 3]
+            acts += [self.report, self.recall, self.confide]
+            weights += [6, 30 if self.seen else 4, 4]
         return self.rng.choices(acts, weights)[0]()
 
 
@@ -227,9 +238,3 @@ def dialogues(seed: int, *, pirate: bool = False, fresh: bool = False) -> Iterat
     rng = random.Random(seed)
     while True:
         yield converse(rng, pirate=pirate, fresh=fresh)
-
-
-def article_text(animal: Animal, rng: random.Random) -> str:
-    """Write a plain text about one animal, for completions without a chat."""
-    attributes = ["what", *rng.sample(ATTRIBUTES[1:], len(ATTRIBUTES) - 1)]
-    return " ".join(animal.full(attribute) for attribute in attributes)

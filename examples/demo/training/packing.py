@@ -7,28 +7,26 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from .tokenizer import ASSISTANT, BEGIN, END
+from .tokenizer import ASSISTANT, END, PAD
 
 Batch = tuple[Tensor, Tensor]
 IGNORE = -100
 
 
 class Packer:
-    """Lays texts end to end into rows; only what the assistant says is learnt."""
+    """Lays texts into rows; of a dialogue, only what the assistant says is learnt."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, texts: Iterator[str]) -> None:
         self.tokenizer = tokenizer
         self.texts = texts
-        self.begin, self.end, self.assistant = tokenizer.convert_tokens_to_ids(
-            [BEGIN, END, ASSISTANT]
-        )
+        self.pad, self.end, self.assistant = tokenizer.convert_tokens_to_ids([PAD, END, ASSISTANT])
         self.ready: list[tuple[list[int], list[int]]] = []
 
     def example(self) -> tuple[list[int], list[int]]:
         """The next text as ids and labels."""
         if not self.ready:
             texts = list(islice(self.texts, 256))
-            encoded = self.tokenizer.backend_tokenizer.encode_batch(texts)
+            encoded = self.tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
             self.ready = [self._label(item.ids) for item in reversed(encoded)]
         return self.ready.pop()
 
@@ -43,7 +41,15 @@ class Packer:
                 speaking = plain
         return ids, labels
 
-    def batch(self, rows: int, length: int) -> Batch:
+    def single(self, rows: int) -> Batch:
+        """A batch with one text in each row."""
+        pairs = [self.example() for _ in range(rows)]
+        length = max(len(ids) for ids, _ in pairs)
+        ids = [ids + [self.pad] * (length - len(ids)) for ids, _ in pairs]
+        labels = [labels + [IGNORE] * (length - len(labels)) for _, labels in pairs]
+        return torch.tensor(ids), torch.tensor(labels)
+
+    def packed(self, rows: int, length: int) -> Batch:
         """A batch of full rows; every row begins with the begin of a text."""
         ids, labels = [], []
         for _ in range(rows):

@@ -42,6 +42,16 @@ class Sighting:
             }
         )
 
+    def part(self, name: str) -> str | None:
+        """One of the facts in words."""
+        if name == "count":
+            number = ("one", *words()["sighting"]["number"])[self.count - 1]
+            return f"{capital(number)}."
+        if name == "animal":
+            return f"{capital(self.animal.name)}."
+        value = {"who": self.who, "place": self.place, "when": self.when}[name]
+        return None if value is None else f"{capital(value)}."
+
     def prompt(self, rng: random.Random) -> str:
         """Say it, with or without an instruction."""
         return str(rng.choice(words()["prompt"]["json"])).format(text=self.text)
@@ -89,10 +99,10 @@ def sighting(rng: random.Random) -> Sighting:
     )
 
 
-def feeling(rng: random.Random) -> Feeling:
+def feeling(rng: random.Random, tone: str | None = None) -> Feeling:
     """Make up a sentence with a tone."""
     parts = words()["feeling"]
-    tone = rng.choice(TONES)
+    tone = tone or rng.choice(TONES)
     if rng.random() < 0.6:
         word, way = rng.choice(parts["word"][tone]), rng.choice(parts["with_word"])
         return Feeling(way.format(word=word), tone, f"{way}/{word}")
