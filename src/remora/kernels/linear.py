@@ -92,7 +92,7 @@ def packing_works(dtype: torch.dtype) -> bool:
     try:
         packed = PackedLinear(weight, bias)
         got = torch.stack([packed(x), packed.add(x, other), packed.mul(x, other)]).float()
-    except (RuntimeError, NotImplementedError, AttributeError):
+    except (RuntimeError, AttributeError):
         return False
     right = functional.linear(x.float(), weight.float(), bias.float())
     want = torch.stack([right, right + other.float(), right * other.float()])
