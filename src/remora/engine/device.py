@@ -52,10 +52,13 @@ def choose_dtype(wanted: Dtype, device: str, saved: str) -> torch.dtype:
 
 
 def use_threads(wanted: int | None) -> int:
-    """Set and return the number of CPU threads of one operation."""
-    threads = wanted or len(_usable_cpus())
-    torch.set_num_threads(threads)
-    return threads
+    """Set and return the number of CPU threads of one operation.
+
+    PyTorch's own default is one for each core, or what OMP_NUM_THREADS says.
+    """
+    if wanted is not None:
+        torch.set_num_threads(wanted)
+    return torch.get_num_threads()
 
 
 def free_memory(device: str) -> int:
@@ -66,12 +69,6 @@ def free_memory(device: str) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return 8 << 30  # Windows and macOS do not tell through the standard library.
-
-
-def _usable_cpus() -> set[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return os.sched_getaffinity(0)
-    return set(range(os.cpu_count() or 1))
 
 
 def _seconds(*dtypes: torch.dtype) -> list[float]:
