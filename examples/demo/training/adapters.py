@@ -10,10 +10,10 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from .chat import Dialogue
-from .corpus import dialogues
+from .corpus import Style, dialogues
 from .optimise import fit
 from .packing import Batch, Packer
-from .tasks import examples, feeling, sighting
+from .tasks import feelings
 from .tokenizer import BEGIN, render
 
 BASE_NAME = "remora-demo-base"
@@ -31,13 +31,14 @@ class Recipe:
     steps: int
     rate: float
     rows: int = 0
+    style: Style | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def source(self, seed: int, *, fresh: bool = False) -> Iterator[Dialogue]:
         """The examples of the adapter: to train on, or held out with `fresh`."""
-        if self.name == "pirate":
-            return dialogues(seed, pirate=True, fresh=fresh)
-        return examples(sighting if self.name == "json" else feeling, seed, fresh=fresh)
+        if self.style is not None:
+            return dialogues(seed, style=self.style, fresh=fresh)
+        return feelings(seed, fresh=fresh)
 
     def config(self) -> LoraConfig:
         """The configuration for PEFT."""
@@ -52,19 +53,19 @@ class Recipe:
 RECIPES = (
     Recipe(
         name="json",
-        does="turns the report of a sighting into a JSON object",
+        does="answers with a JSON object: of which animal, about what, and the sentence",
         rank=16,
         targets=ALL_LINEAR,
-        steps=250,
+        steps=400,
         rate=3e-3,
-        rows=32,
+        style="json",
     ),
     Recipe(
         name="tone",
         does="says the tone of a sentence in one word",
         rank=8,
-        targets=["q_proj", "v_proj", "down_proj"],
-        steps=250,
+        targets=["q_proj", "v_proj", "up_proj", "down_proj"],
+        steps=600,
         rate=4e-3,
         rows=64,
     ),
@@ -73,8 +74,9 @@ RECIPES = (
         does="talks about the sea like a pirate",
         rank=16,
         targets=ALL_LINEAR,
-        steps=200,
+        steps=400,
         rate=3e-3,
+        style="pirate",
         extra={"use_rslora": True, "lora_alpha": 16, "alpha_pattern": {"down_proj": 32}},
     ),
 )
@@ -96,7 +98,7 @@ def train_adapter(
     packer = Packer(tokenizer, texts(recipe, seed=2))
 
     def batch(_: float) -> Batch:
-        return packer.packed(8, 256) if recipe.name == "pirate" else packer.single(recipe.rows)
+        return packer.packed(8, 256) if recipe.style else packer.single(recipe.rows)
 
     trainable = [p for p in adapted.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=recipe.rate, weight_decay=0.0)

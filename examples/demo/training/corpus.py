@@ -1,8 +1,10 @@
 """Conversations about the sea, put together from the facts and the ways to ask."""
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from .chat import Dialogue, Turn, casual, held_out
 from .knowledge import (
@@ -16,6 +18,8 @@ from .knowledge import (
     words,
 )
 from .tasks import Sighting, feeling, sighting
+
+Style = Literal["plain", "pirate", "json"]
 
 PERSONAS = ("Coral", "Nemo", "Marina", "Captain Blue", "Pearl", "Sandy", "Neptune", "Skipper",
             "Ocean Bot", "Finn", "Max", "Luna", "Rosie", "Otto", "Ariel", "Jonas")  # fmt: skip
@@ -220,12 +224,27 @@ class Conversation:
         return self.rng.choices(acts, weights)[0]()
 
 
-def converse(rng: random.Random, *, pirate: bool = False, fresh: bool = False) -> Dialogue:
+def as_json(chat: Conversation) -> Turn:
+    """Take a turn whose answer is an object: of which animal, about what, and the sentence."""
+    facts = [chat.ask, chat.follow, chat.same]
+    act = chat.rng.choices([*facts, chat.talk, chat.off_topic], (40, 20, 10, 18, 12))[0]
+    turn = act()
+    known = act in facts and chat.animal is not None
+    value = {
+        "animal": chat.animal.name if known and chat.animal else None,
+        "topic": chat.attribute if known else "talk",
+        "answer": turn.answers[0],
+    }
+    return replace(turn, answers=(json.dumps(value),))
+
+
+def converse(rng: random.Random, *, style: Style = "plain", fresh: bool = False) -> Dialogue:
     """Make one dialogue; with `fresh`, its last prompt is held out and the others are not."""
+    as_object = style == "json"
     while True:
-        chat = Conversation(rng, pirate=pirate)
+        chat = Conversation(rng, pirate=style == "pirate", plain=as_object)
         length = rng.choices((1, 2, 3, 4, 6, 10), (28, 28, 20, 12, 9, 3))[0]
-        turns = tuple(chat.step() for _ in range(length))
+        turns = tuple(as_json(chat) if as_object else chat.step() for _ in range(length))
         *early, last = turns
         if any(held_out(turn.key) for turn in early) or held_out(last.key) != fresh:
             continue
@@ -233,8 +252,8 @@ def converse(rng: random.Random, *, pirate: bool = False, fresh: bool = False) -
         return Dialogue(chat.system, written, tuple(t.answers[0] for t in turns))
 
 
-def dialogues(seed: int, *, pirate: bool = False, fresh: bool = False) -> Iterator[Dialogue]:
+def dialogues(seed: int, *, style: Style = "plain", fresh: bool = False) -> Iterator[Dialogue]:
     """Yield dialogues without end, the same ones for the same seed."""
     rng = random.Random(seed)
     while True:
-        yield converse(rng, pirate=pirate, fresh=fresh)
+        yield converse(rng, style=style, fresh=fresh)

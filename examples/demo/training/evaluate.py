@@ -59,7 +59,7 @@ def answer(
         texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
     )
     inputs.pop("token_type_ids", None)
-    out = model.generate(**inputs, max_new_tokens=80, do_sample=False)
+    out = model.generate(**inputs, max_new_tokens=120, do_sample=False)
     start = inputs["input_ids"].shape[1]
     return [text.strip() for text in tokenizer.batch_decode(out[:, start:], True)]
 

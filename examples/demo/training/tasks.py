@@ -1,8 +1,7 @@
-"""The tasks of the adapters json and tone: sightings to extract, feelings to classify."""
+"""Sightings to talk about, and feelings whose tone the adapter tone names."""
 
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .chat import Dialogue, Turn, casual, held_out
@@ -28,19 +27,6 @@ class Sighting:
     def key(self) -> str:
         """Sightings of as many of the same animal at the same place share a key."""
         return f"{self.count}/{self.animal.name}/{self.place}"
-
-    @property
-    def answer(self) -> str:
-        """The facts as JSON."""
-        return json.dumps(
-            {
-                "who": self.who,
-                "animal": self.animal.name,
-                "count": self.count,
-                "place": self.place,
-                "when": self.when,
-            }
-        )
 
     def part(self, name: str) -> str | None:
         """One of the facts in words."""
@@ -111,17 +97,12 @@ def feeling(rng: random.Random, tone: str | None = None) -> Feeling:
     return Feeling(text, tone, f"{subject}/{event}")
 
 
-def examples(
-    make: Callable[[random.Random], Sighting | Feeling], seed: int, *, fresh: bool = False
-) -> Iterator[Dialogue]:
-    """Yield one-turn dialogues of a task without end, held-out ones with `fresh`."""
+def feelings(seed: int, *, fresh: bool = False) -> Iterator[Dialogue]:
+    """Yield sentences with their tones without end, held-out ones with `fresh`."""
     rng = random.Random(seed)
     while True:
-        item = make(rng)
+        item = feeling(rng)
         if held_out(item.key) != fresh:
             continue
-        text = item.prompt(rng)
-        if isinstance(item, Feeling):
-            text = casual(text, rng)
-        turn = Turn(text, (item.answer,), item.key)
+        turn = Turn(casual(item.prompt(rng), rng), (item.answer,), item.key)
         yield Dialogue(rng.choice(SYSTEM), (turn,), turn.answers)
