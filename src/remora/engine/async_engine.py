@@ -85,15 +85,21 @@ class Stream:
 class AsyncEngine:
     """Runs an engine in a thread of its own, for at most ``capacity`` sequences.
 
-    ``before_step`` is called in that thread before each step.
+    ``on_start`` is called in that thread once, and ``before_step`` before each step.
     """
 
     def __init__(
-        self, engine: Engine, *, capacity: int, before_step: Callable[[], None] = lambda: None
+        self,
+        engine: Engine,
+        *,
+        capacity: int,
+        before_step: Callable[[], None] = lambda: None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._capacity = capacity
         self._before_step = before_step
+        self._on_start = on_start
         self._arrivals: deque[EngineRequest] = deque()
         self._departures: deque[Stream] = deque()
         self._wake = threading.Event()
@@ -137,6 +143,7 @@ class AsyncEngine:
             self._thread.join()
 
     def _run(self) -> None:
+        self._on_start()
         while True:
             # Whatever is posted from here on sets the event again, so that no wait misses it.
             self._wake.clear()

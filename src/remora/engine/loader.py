@@ -115,7 +115,11 @@ def load_engine(
         max_resident=options.max_resident_adapters,
         on_change=lambda: engine.wake(),  # noqa: PLW0108 - the engine is made below
         on_evict=evicted.append,
+        prepare_thread=lambda: torch.set_num_threads(1),
     )
+    # OpenMP keeps a team of workers for each thread that computes, and once there are more of them
+    # than cores, none waits actively any more: every operation of every step would then begin by
+    # waking one. So only the engine's thread has a team.
     runner = ModelRunner(decoder, cache, store.adapter, dtype, device)
     scheduler = Scheduler(
         rows,
@@ -131,7 +135,10 @@ def load_engine(
             runner.forget(evicted.popleft())
 
     engine = AsyncEngine(
-        core, capacity=options.max_batch_size + options.max_queue, before_step=forget_evicted
+        core,
+        capacity=options.max_batch_size + options.max_queue,
+        before_step=forget_evicted,
+        on_start=lambda: torch.set_num_threads(threads),
     )
     return LoadedEngine(
         engine=engine,

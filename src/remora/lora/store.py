@@ -57,7 +57,8 @@ class AdapterStore:
     """Names, versions and residency. ``check`` reads a folder's header, ``load`` its weights.
 
     ``on_change`` is called after a load has ended, ``on_evict`` when an adapter leaves memory;
-    both in whichever thread that happens.
+    both in whichever thread that happens. All loading is done in one thread, which calls
+    ``prepare_thread`` once.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class AdapterStore:
         max_resident: int,
         on_change: Callable[[], None],
         on_evict: Callable[[Adapter], None],
+        prepare_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._check = check
         self._load = load
@@ -78,7 +80,7 @@ class AdapterStore:
         self._names: dict[str, Version] = {}
         self._versions: dict[str, Version] = {}
         self._resident: OrderedDict[str, Version] = OrderedDict()
-        self._loader = ThreadPoolExecutor(1, "remora-adapter")
+        self._loader = ThreadPoolExecutor(1, "remora-adapter", prepare_thread)
 
     def register(self, name: str, folder: Path) -> None:
         """Know an adapter by name. One that can't be served is kept as failed, with the reason."""
@@ -103,7 +105,7 @@ class AdapterStore:
         self._refuse_taken(name, replace=replace)
         version = self._version(folder)
         if version.adapter is None:
-            adapter = self._read(version)
+            adapter = self._loader.submit(self._read, version).result()
             with self._lock:
                 if version.state is VersionState.FAILED:
                     version.state, version.reason = VersionState.REGISTERED, None
