@@ -83,10 +83,6 @@ class Adapter:
     pairs: Sequence[Pair | None]
     rank: int
 
-    @property
-    def nbytes(self) -> int:
-        return sum(pair.down.nbytes + pair.up.nbytes for pair in self.pairs if pair is not None)
-
 
 @dataclass(frozen=True, slots=True)
 class AdapterPlan:
