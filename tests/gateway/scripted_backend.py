@@ -42,6 +42,7 @@ from remora.errors import (
     PromptTooLong,
     QueueFull,
 )
+from remora.lora.probe import ProbeResult
 
 CONTEXT = 4096
 
@@ -152,7 +153,7 @@ class ScriptedBackend:
         self._draining = False
         self._cards = {
             "base": card("base", None),
-            "support": card("support", rank=16),
+            "support": card("support", rank=16, probe=ProbeResult("5eed", 3.5, 0.25)),
             "idle": card("idle", state=ModelState.REGISTERED, rank=8),
             "bad": card("bad", state=ModelState.FAILED, reason="NaN in lora_B"),
             "org/nested@1": card("org/nested@1"),

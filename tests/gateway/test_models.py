@@ -28,6 +28,13 @@ def test_list(endpoint: Endpoint) -> None:
             "reason": None,
             "digest": "digest-support",
             "rank": 16,
+            "probe": {
+                "prompt": "5eed",
+                "max_difference": 3.5,
+                "kl_divergence": 0.25,
+                "replay": None,
+                "warnings": [],
+            },
         }.items()
     )
     assert models[0].model_dump()["parent"] is None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from remora.engine.request import Delta, SamplingParams, Usage
+from remora.lora.probe import ProbeResult
 
 
 class Phase(StrEnum):
@@ -44,7 +45,10 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One entry of ``/v1/models``; ``parent`` is None for the base model itself."""
+    """One entry of ``/v1/models``; ``parent`` is None for the base model itself.
+
+    ``probe`` is what the proof of an adapter found, None until it has been loaded once.
+    """
 
     id: str
     parent: str | None
@@ -54,6 +58,7 @@ class ModelCard:
     context_length: int
     reason: str | None = None
     rank: int | None = None
+    probe: ProbeResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,26 @@ class CompletionAnswer(BaseModel):
     usage: UsageBody
 
 
+class ReplayBody(BaseModel):
+    """How the lines of the adapter's probe.jsonl came out."""
+
+    lines: int
+    texts: int
+    reproduced: int = Field(description="Texts that it says now as it did after training.")
+    mean_skew: float | None = Field(description="Of log-probabilities, against training [nats].")
+    max_skew: float | None
+
+
+class ProbeBody(BaseModel):
+    """How far an adapter moves the base's scores on the probe prompt."""
+
+    prompt: str = Field(description="Digest of the prompt's token ids.")
+    max_difference: float = Field(description="The largest difference of two scores.")
+    kl_divergence: float = Field(description="Mean over the prompt's tokens [nats].")
+    replay: ReplayBody | None
+    warnings: list[str]
+
+
 class ModelAnswer(BaseModel):
     """The base model or an adapter."""
 
@@ -124,6 +144,7 @@ class ModelAnswer(BaseModel):
     reason: str | None = Field(description="Why it failed.")
     digest: str
     rank: int | None
+    probe: ProbeBody | None = Field(description="Null for the base, and before the first load.")
 
 
 class ModelListAnswer(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -50,4 +51,5 @@ def model_body(card: ModelCard) -> dict[str, Any]:
         "reason": card.reason,
         "digest": card.digest,
         "rank": card.rank,
+        "probe": None if card.probe is None else asdict(card.probe),
     }
