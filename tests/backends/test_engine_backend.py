@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from remora.backends.backend import ChatRequest, ModelState, Phase
+from remora.backends.backend import AdapterChange, ChatRequest, ModelState, Phase, fingerprint
 from remora.backends.engine_backend import EngineBackend
 from remora.engine.options import EngineOptions
 from remora.engine.request import FinishReason, SamplingParams
@@ -402,3 +402,31 @@ async def test_closing_ends_what_still_runs(tiny: Tinies) -> None:
                 pass
         with pytest.raises(NotReady):
             await submit(backend, "base", [1], greedy(1))
+
+
+async def test_a_release_changes_at_one_moment_and_streams_go_on(serve: Serve, tiny: Tinies) -> None:
+    backend, folders = serve(), tiny().adapters
+    old = await submit(backend, "attention", prompt(8), greedy(40))
+    before = await ask(backend, "attention", prompt(8), greedy(40))
+    change = AdapterChange("r2", put={"attention": folders["all"]}, remove=["all"])
+    await backend.change_adapters(change)
+    assert "all" not in [card.id for card in backend.models()]
+    new = await submit(backend, "attention", prompt(8), greedy(40))
+    assert new.fingerprint == fingerprint("r2", new.model.digest)
+    assert new.fingerprint != old.fingerprint
+    assert (await collect(old))[0].tokens == before.tokens
+    assert (await collect(new))[0].tokens != before.tokens
+
+
+async def test_a_change_that_fails_leaves_everything_as_it_was(
+    serve: Serve, tiny: Tinies, tmp_path: Path
+) -> None:
+    backend, folders = serve(), tiny().adapters
+    before = list(backend.models())
+    change = AdapterChange("r2", put={"new": folders["all"], "bad": tmp_path}, remove=["all"])
+    with pytest.raises(AdapterError, match="adapter_config"):
+        await backend.change_adapters(change)
+    assert [card.id for card in backend.models()] == [card.id for card in before]
+    running = await submit(backend, "base", prompt(3), greedy(1))
+    assert running.fingerprint != fingerprint("r2", "")
+    await collect(running)

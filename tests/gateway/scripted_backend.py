@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from remora.backends.backend import (
+    AdapterChange,
     ChatRequest,
     CompletionRequest,
     Load,
@@ -205,6 +206,12 @@ class ScriptedBackend:
     async def remove_adapter(self, name: str) -> None:
         self._card(name)
         del self._cards[name]
+
+    async def change_adapters(self, change: AdapterChange) -> None:
+        for name, path in change.put.items():
+            await self.add_adapter(name, path, replace=True)
+        for name in change.remove:
+            await self.remove_adapter(name)
 
     async def drain(self) -> None:
         self._draining = True

@@ -123,7 +123,7 @@ def test_a_version_that_is_waited_for_is_kept_though_its_name_is_gone(
 ) -> None:
     shelf.store.add("a", shelf.write("a"), replace=False)
     old = shelf.key("a")
-    assert shelf.store.hold(old, 2)
+    assert shelf.store.acquire("a", 2) is shelf.version("a")
     if remove:
         shelf.store.remove("a")
     else:
@@ -135,7 +135,33 @@ def test_a_version_that_is_waited_for_is_kept_though_its_name_is_gone(
     shelf.store.unpin(old)
     shelf.store.release(old)
     assert shelf.store.version(old) is None
-    assert not shelf.store.hold(old)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_is_staged_is_published_together_or_not_at_all(shelf: Shelf, broken: bool) -> None:
+    shelf.store.add("a", shelf.write("a"), replace=False)
+    shelf.store.add("b", shelf.write("b"), replace=False)
+    before = dict(shelf.store.names())
+    folders = {"a": shelf.write("new"), "c": shelf.write("c")}
+    if broken:
+        (folders["c"] / "adapter_model.safetensors").unlink()
+        with pytest.raises(AdapterBroken):
+            shelf.store.stage(folders)
+        assert dict(shelf.store.names()) == before
+        assert shelf.store.resident == 1, "what was staged is not kept"
+    else:
+        staged = shelf.store.stage(folders)
+        assert dict(shelf.store.names()) == before
+        shelf.store.publish(staged, ["b"])
+        assert dict(shelf.store.names()) == staged
+        assert shelf.version("a") is not before["a"]
+
+
+def test_the_same_content_under_two_names_is_one_version(shelf: Shelf) -> None:
+    staged = shelf.store.stage({"a": shelf.write("x", "same"), "b": shelf.write("y", "same")})
+    shelf.store.publish(staged)
+    assert shelf.version("a") is shelf.version("b")
+    assert shelf.store.resident == 1
 
 
 def test_a_removed_name_is_unknown_and_near_ones_are_told(shelf: Shelf) -> None:

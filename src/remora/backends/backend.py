@@ -6,7 +6,8 @@ answers with a `Generation`, and raises only errors of `remora.errors`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -62,6 +63,18 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterChange:
+    """Adapters to add or replace and names to remove, all at one moment.
+
+    ``release`` is what the backend serves afterwards; fingerprints are made from it.
+    """
+
+    release: str
+    put: Mapping[str, Path] = field(default_factory=dict)
+    remove: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """Messages to answer, in the shape of the OpenAI API; ``model`` names the adapter or base.
 
@@ -113,6 +126,11 @@ class Load:
     preemptions: int = 0
 
 
+def fingerprint(served: str, adapter: str) -> str:
+    """Short digest of a release (or what stands for one) and an adapter's version, "" for none."""
+    return "fp_" + hashlib.sha256(f"{served} {adapter}".encode()).hexdigest()[:12]
+
+
 class Generation(Protocol):
     """An accepted request. Iterate `deltas` to its end, or `cancel`, which frees its place.
 
@@ -124,7 +142,8 @@ class Generation(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Short digest of what answers: base, settings and adapter version."""
+        """Short digest of what answers: the release (without one: base and settings) and the
+        adapter's version."""
         ...
 
     @property
@@ -169,6 +188,11 @@ class Backend(Protocol):
 
     async def remove_adapter(self, name: str) -> None:
         """Unpublish an adapter; its running streams go on to their end."""
+        ...
+
+    async def change_adapters(self, change: AdapterChange) -> None:
+        """Load and check what is new, then publish all of the change at one moment, or nothing of
+        it: raises `AdapterError` for the first adapter that can't be served."""
         ...
 
     async def drain(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from remora.backends.backend import (
+    AdapterChange,
     ChatRequest,
     CompletionRequest,
     Load,
@@ -22,6 +23,7 @@ from remora.backends.backend import (
     Phase,
     Status,
     Tokens,
+    fingerprint,
 )
 from remora.backends.prompts import Prompts, check_ids, max_length
 from remora.engine.options import EngineOptions
@@ -30,7 +32,6 @@ from remora.errors import (
     AdapterError,
     ModelNotFound,
     NotReady,
-    QueueFull,
     RemoraError,
     RequestError,
 )
@@ -64,6 +65,15 @@ class EngineGeneration:
         self.stream.cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """What answers a request; ``version`` is None for the base."""
+
+    card: ModelCard
+    fingerprint: str
+    version: Version | None
+
+
 class EngineBackend:
     """A base model and adapters in this process; loads in a thread after `start`."""
 
@@ -74,12 +84,15 @@ class EngineBackend:
         adapters: Mapping[str, Path],
         options: EngineOptions,
         on_progress: Callable[[Status], None] = lambda status: None,
+        *,
+        release: str = "",
     ) -> None:
         self._base = base
         self._name = name
         self._initial = dict(adapters)
         self._options = options
         self._on_progress = on_progress
+        self._release = release
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
@@ -123,25 +136,21 @@ class EngineBackend:
 
     async def chat(self, request: ChatRequest) -> EngineGeneration:
         loaded = self._ready()
-        version = self._find(loaded, request.model)
-        ids = await asyncio.to_thread(self._chat_prompt, version, request)
-        return self._submit(
-            loaded, request.model, version, ids, request.sampling, request.n, "messages"
-        )
+        with self._admitted(loaded, request.model, request.n) as admitted:
+            ids = await asyncio.to_thread(self._chat_prompt, admitted.version, request)
+            return self._submit(loaded, admitted, ids, request.sampling, request.n, "messages")
 
     async def complete(self, request: CompletionRequest) -> EngineGeneration:
         loaded = self._ready()
-        version = self._find(loaded, request.model)
-        prompt = request.prompt
-        if isinstance(prompt, str):
-            tokenizer = loaded.tokenizer
-            ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
-        else:
-            ids = list(prompt)
-            check_ids(ids, loaded.config.vocab, "prompt")
-        return self._submit(
-            loaded, request.model, version, ids, request.sampling, request.n, "prompt"
-        )
+        with self._admitted(loaded, request.model, request.n) as admitted:
+            prompt = request.prompt
+            if isinstance(prompt, str):
+                tokenizer = loaded.tokenizer
+                ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
+            else:
+                ids = list(prompt)
+                check_ids(ids, loaded.config.vocab, "prompt")
+            return self._submit(loaded, admitted, ids, request.sampling, request.n, "prompt")
 
     async def tokenize(self, model: str, text: str, *, add_special_tokens: bool) -> Tokens:
         loaded = self._ready()
@@ -174,6 +183,13 @@ class EngineBackend:
 
     async def remove_adapter(self, name: str) -> None:
         self._ready().adapters.remove(name)
+
+    async def change_adapters(self, change: AdapterChange) -> None:
+        adapters = self._ready().adapters
+        staged = await asyncio.to_thread(adapters.stage, change.put)
+        # Requests are admitted in this thread: none sees a part of the change.
+        adapters.publish(staged, change.remove)
+        self._release = change.release
 
     async def drain(self) -> None:
         self._set(Phase.DRAINING, "ending the running streams", 1.0)
@@ -223,7 +239,9 @@ class EngineBackend:
         """The adapter version that a request names, None for the base."""
         if model == self._name:
             return None
-        version = loaded.adapters.resolve(model)
+        return self._usable(loaded, model, loaded.adapters.resolve(model))
+
+    def _usable(self, loaded: LoadedEngine, model: str, version: Version | None) -> Version:
         if version is None:
             names = [self._name, *(name for name, _ in loaded.adapters.names())]
             raise ModelNotFound(model, near=get_close_matches(model, names))
@@ -235,11 +253,27 @@ class EngineBackend:
         assert self._prompts is not None
         return self._prompts.chat(version, request)
 
+    @contextmanager
+    def _admitted(self, loaded: LoadedEngine, model: str, n: int) -> Iterator[_Admitted]:
+        """What answers a request from now on, whatever is published before it is submitted."""
+        version = None
+        if model != self._name:
+            version = self._usable(loaded, model, loaded.adapters.acquire(model, n))
+        try:
+            yield _Admitted(
+                self._base_card(loaded) if version is None else self._card(loaded, model, version),
+                self._fingerprint(loaded, version),
+                version,
+            )
+        except BaseException:
+            if version is not None:
+                loaded.adapters.release(version.key, n)
+            raise
+
     def _submit(
         self,
         loaded: LoadedEngine,
-        model: str,
-        version: Version | None,
+        admitted: _Admitted,
         ids: list[int],
         params: SamplingParams,
         n: int,
@@ -256,29 +290,18 @@ class EngineBackend:
             max_length=max_length(len(ids), params, loaded.context_length, param),
             endings=self._endings(loaded),
             n=n,
-            adapter=None if version is None else version.key,
+            adapter=None if admitted.version is None else admitted.version.key,
         )
-        card = self._base_card(loaded) if version is None else self._card(loaded, model, version)
-        fingerprint = self._fingerprint(loaded, version)
-        if version is None:
-            return EngineGeneration(card, fingerprint, loaded.engine.submit(request))
-        if not loaded.adapters.hold(version.key, n):
-            raise NotReady("The adapter was replaced or removed at this moment.", hint="Ask again.")
-        try:
-            return EngineGeneration(card, fingerprint, loaded.engine.submit(request))
-        except QueueFull:
-            loaded.adapters.release(version.key, n)
-            raise
+        return EngineGeneration(admitted.card, admitted.fingerprint, loaded.engine.submit(request))
 
     @staticmethod
     def _endings(loaded: LoadedEngine) -> tuple[int, ...]:
         eos = loaded.tokenizer.eos_id
         return tuple(dict.fromkeys([*loaded.config.eos_ids, *([] if eos is None else [eos])]))
 
-    @staticmethod
-    def _fingerprint(loaded: LoadedEngine, version: Version | None) -> str:
-        parts = (loaded.digest, loaded.dtype, version.key if version else "")
-        return "fp_" + hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+    def _fingerprint(self, loaded: LoadedEngine, version: Version | None) -> str:
+        served = self._release or f"{loaded.digest} {loaded.dtype}"
+        return fingerprint(served, version.key if version else "")
 
     def _base_card(self, loaded: LoadedEngine) -> ModelCard:
         return ModelCard(

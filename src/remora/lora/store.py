@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -103,19 +103,35 @@ class AdapterStore:
         Raises `AdapterError`, or `Conflict` if the name is taken and ``replace`` is not set.
         """
         self._refuse_taken(name, replace=replace)
-        version = self._version(folder)
-        if version.adapter is None:
-            adapter = self._loader.submit(self._read, version).result()
-            with self._lock:
-                if version.state is VersionState.FAILED:
-                    version.state, version.reason = VersionState.REGISTERED, None
-                # The loader may have been faster, and a sequence run with what it has loaded.
-                version = self._versions.get(version.key, version)
-                if version.adapter is None and self._make_room():
-                    self._settle(version, adapter)
+        staged = self.stage({name: folder})
         with self._lock:
             self._refuse_taken(name, replace=replace)
-            self._publish(name, version)
+            self.publish(staged)
+
+    def stage(self, folders: Mapping[str, Path]) -> dict[str, Version]:
+        """Check and load adapters that are to be published together; none of them answers yet.
+
+        Raises `AdapterError` for the first that can't be served, and keeps none of them then.
+        """
+        staged: dict[str, Version] = {}
+        try:
+            for name, folder in folders.items():
+                staged[name] = self._staged(folder)
+        except BaseException:
+            with self._lock:
+                for version in staged.values():
+                    self._retire(version)
+            raise
+        return staged
+
+    def publish(self, staged: Mapping[str, Version], remove: Collection[str] = ()) -> None:
+        """Let names lead to staged versions, and forget others, at one moment."""
+        with self._lock:
+            for name, version in staged.items():
+                self._publish(name, version)
+            for name in remove:
+                if (gone := self._names.pop(name, None)) is not None:
+                    self._retire(gone)
 
     def remove(self, name: str) -> None:
         """Forget a name; its version stays until the last sequence that runs with it has ended."""
@@ -149,16 +165,19 @@ class AdapterStore:
         """How many adapters are in memory."""
         return len(self._resident)
 
-    def hold(self, key: str, count: int = 1) -> bool:
-        """Keep a version, if it is still known, for so many sequences to come."""
+    def acquire(self, name: str, count: int = 1) -> Version | None:
+        """The current version of a name, kept for so many sequences to come.
+
+        One that can't be served is returned, and not kept.
+        """
         with self._lock:
-            version = self._versions.get(key)
-            if version is not None:
+            version = self._names.get(name)
+            if version is not None and version.reason is None:
                 version.holds += count
-            return version is not None
+            return version
 
     def release(self, key: str, count: int = 1) -> None:
-        """Undo `hold`, once for each sequence."""
+        """Undo `acquire`, once for each sequence."""
         with self._lock:
             version = self._versions[key]
             version.holds -= count
@@ -211,10 +230,30 @@ class AdapterStore:
         plan = self._check(folder)
         key = adapter_digest(folder)
         with self._lock:
-            return self._versions.get(key) or Version(key, folder, plan)
+            return self._known(key) or Version(key, folder, plan)
+
+    def _known(self, key: str) -> Version | None:
+        # What is staged is in memory, and no name leads to it yet.
+        return self._versions.get(key) or self._resident.get(key)
+
+    def _staged(self, folder: Path) -> Version:
+        version = self._version(folder)
+        if version.adapter is not None:
+            return version
+        adapter = self._loader.submit(self._read, version).result()
+        with self._lock:
+            if version.state is VersionState.FAILED:
+                version.state, version.reason = VersionState.REGISTERED, None
+            # The loader may have been faster, and a sequence run with what it has loaded.
+            version = self._known(version.key) or version
+            if version.adapter is None and self._make_room():
+                self._settle(version, adapter)
+        return version
 
     def _publish(self, name: str, version: Version) -> None:
         before = self._names.get(name)
+        if version.plan is not None:
+            version = self._versions.get(version.key, version)
         self._versions[version.key] = version
         self._names[name] = version
         if before is not None and before is not version:
