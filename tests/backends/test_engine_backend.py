@@ -404,18 +404,19 @@ async def test_closing_ends_what_still_runs(tiny: Tinies) -> None:
             await submit(backend, "base", [1], greedy(1))
 
 
-async def test_a_release_changes_at_one_moment_and_streams_go_on(serve: Serve, tiny: Tinies) -> None:
-    backend, folders = serve(), tiny().adapters
-    old = await submit(backend, "attention", prompt(8), greedy(40))
-    before = await ask(backend, "attention", prompt(8), greedy(40))
-    change = AdapterChange("r2", put={"attention": folders["all"]}, remove=["all"])
-    await backend.change_adapters(change)
-    assert "all" not in [card.id for card in backend.models()]
-    new = await submit(backend, "attention", prompt(8), greedy(40))
-    assert new.fingerprint == fingerprint("r2", new.model.digest)
-    assert new.fingerprint != old.fingerprint
-    assert (await collect(old))[0].tokens == before.tokens
-    assert (await collect(new))[0].tokens != before.tokens
+async def test_a_release_changes_at_one_moment_and_streams_go_on(tiny: Tinies) -> None:
+    model = tiny()
+    async with serving(model.base, model.adapters) as backend:
+        old = await submit(backend, "attention", prompt(8), greedy(40))
+        before = await ask(backend, "attention", prompt(8), greedy(40))
+        change = AdapterChange("r2", put={"attention": model.adapters["all"]}, remove=["all"])
+        await backend.change_adapters(change)
+        assert "all" not in [card.id for card in backend.models()]
+        new = await submit(backend, "attention", prompt(8), greedy(40))
+        assert new.fingerprint == fingerprint("r2", new.model.digest)
+        assert new.fingerprint != old.fingerprint
+        assert (await collect(old))[0].tokens == before.tokens
+        assert (await collect(new))[0].tokens != before.tokens
 
 
 async def test_a_change_that_fails_leaves_everything_as_it_was(
