@@ -91,19 +91,19 @@ class Memory(RuleBasedStateMachine):
         for _ in range(min(tokens, one.max_length - one.length)):
             one.tokens.append(3)
             if not self.rows.grow(one):
-                self.let_go(one, keep=True)
+                self.let_go(one)
                 return
             self.settle()
             self.compute(one, 1)
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), keep=st.booleans())
-    def release(self, data: st.DataObject, keep: bool) -> None:
-        self.let_go(data.draw(st.sampled_from(self.running)), keep=keep)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        self.let_go(data.draw(st.sampled_from(self.running)))
 
-    def let_go(self, one: Sequence, *, keep: bool) -> None:
+    def let_go(self, one: Sequence) -> None:
         self.running.remove(one)
-        self.rows.release(one, keep=keep)
+        self.rows.release(one)
         assert one.extent is None
         assert one.computed == 0
 
@@ -132,7 +132,7 @@ class Memory(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for one in list(self.running):
-            self.let_go(one, keep=True)
+            self.let_go(one)
         self.rows.check()
         assert self.rows.used == 0
 
@@ -143,7 +143,7 @@ TestMemory.settings = settings(max_examples=60, stateful_step_count=25, deadline
 
 def finish(rows: KVRows, one: Sequence) -> None:
     one.computed, one.proved_finite = one.length, True
-    rows.release(one, keep=True)
+    rows.release(one)
 
 
 def test_what_a_finished_sequence_left_is_found() -> None:
@@ -193,7 +193,7 @@ def test_rows_stay_packed_and_clean(finite: bool) -> None:
         one.computed, one.proved_finite = 30, finite
     rows.pending = []
     last = three[2].extent
-    rows.release(three[0], keep=False)
+    rows.release(three[0])
     assert three[2].extent is not None
     assert three[2].extent.start == 0
     assert last is not None

@@ -19,13 +19,13 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import sys
 from remora.gateway.logs import log_as_json
-from remora.gateway.server import serve
+from remora.gateway.server import Server, bind
 from remora.gateway.settings import GatewaySettings
 from tests.gateway.scripted_backend import ScriptedBackend
 
 log_as_json()
 settings = GatewaySettings(drain_timeout=float(sys.argv[1]))
-serve(ScriptedBackend(), settings, port=0, on_ready=lambda url: print(url, flush=True))
+Server(ScriptedBackend(), settings, bind("127.0.0.1", 0), lambda url: print(url, flush=True)).run()
 print("ended", flush=True)
 """
 

@@ -28,11 +28,15 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A backend's phase, in words for a person, and how far it has come (0 to 1)."""
+    """A backend's phase, in words for a person, and how far it has come (0 to 1).
+
+    ``hint`` says what to do where it failed.
+    """
 
     phase: Phase
     detail: str = ""
     progress: float = 0.0
+    hint: str | None = None
 
 
 class ModelState(StrEnum):

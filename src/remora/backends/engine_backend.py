@@ -216,8 +216,7 @@ class EngineBackend:
                 loaded.adapters.register(name, folder)
             loaded.engine.start()
         except RemoraError as error:
-            hint = f" {error.hint}" if error.hint else ""
-            self._set(Phase.FAILED, f"{error}{hint}", 0.0)
+            self._set(Phase.FAILED, str(error), 0.0, error.hint)
         except Exception as error:
             logger.exception("loading %s failed", self._base)
             self._set(Phase.FAILED, f"loading {self._base} failed: {error!r}", 0.0)
@@ -226,8 +225,8 @@ class EngineBackend:
             self._loaded = loaded
             self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
 
-    def _set(self, phase: Phase, detail: str, progress: float) -> None:
-        self._status = Status(phase, detail, progress)
+    def _set(self, phase: Phase, detail: str, progress: float, hint: str | None = None) -> None:
+        self._status = Status(phase, detail, progress, hint)
         self._on_progress(self._status)
 
     def _ready(self) -> LoadedEngine:

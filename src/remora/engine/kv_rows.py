@@ -104,12 +104,12 @@ class KVRows:
         if self._prefix_cache:
             self._index.put(sequence, sequence.adapter, sequence.tokens[: sequence.computed])
 
-    def release(self, sequence: Sequence, *, keep: bool) -> None:
+    def release(self, sequence: Sequence) -> None:
         """Take a sequence's extent back, keeping a copy of its values if there is room."""
         extent = sequence.extent
         if extent is None:
             return
-        if keep and sequence.proved_finite and self._prefix_cache:
+        if sequence.proved_finite and self._prefix_cache:
             self._keep(sequence, extent)
         self._leave(sequence)
         sequence.computed = 0

@@ -136,7 +136,7 @@ class Scheduler:
         """Take a sequence out, wherever it is, and free what it holds."""
         if sequence in self._running:
             self._running.remove(sequence)
-            self.rows.release(sequence, keep=True)
+            self.rows.release(sequence)
             self._unpin(sequence)
             self._release(sequence)
         elif sequence in self._waiting:
@@ -164,7 +164,7 @@ class Scheduler:
     def _preempt(self, sequence: Sequence) -> None:
         # Its tokens are kept; their keys and values are computed anew when there is room.
         self._running.remove(sequence)
-        self.rows.release(sequence, keep=True)
+        self.rows.release(sequence)
         self._unpin(sequence)
         self._waiting.append(sequence)
         self._waiting.sort(key=_by_arrival)

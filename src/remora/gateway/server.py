@@ -53,28 +53,8 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(
-    backend: Backend,
-    settings: GatewaySettings,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    on_listening: Callable[[str], None] | None = None,
-    on_ready: Callable[[str], None] | None = None,
-) -> None:
-    """Serve until a signal ends it; both callbacks get the base URL.
-
-    Returns when drained. Raises `ConfigError` if the address can't be had, and `ModelError` if
-    the backend fails to load. Closes the backend in any case.
-    """
-    listener = bind(host, port)
-    if on_listening is not None:
-        on_listening(url_of(listener))
-    Server(backend, settings, listener, on_ready).run()
-
-
 class Server:
-    """One server on one listening socket, which it closes."""
+    """One server on one listening socket, which it closes; ``on_ready`` gets the base URL."""
 
     def __init__(
         self,
@@ -105,7 +85,10 @@ class Server:
         self._http = _Http(config, self.stop)
 
     def run(self) -> None:
-        """Serve until drained; see `serve`."""
+        """Serve until a signal ends it and it is drained; closes the backend in any case.
+
+        Raises `ModelError` if the backend fails to load.
+        """
         with asyncio.Runner(loop_factory=self._http.config.get_loop_factory()) as runner:
             runner.run(self._run())
 
@@ -135,7 +118,9 @@ class Server:
             )
             status = self._gateway.backend.status()
             if status.phase is Phase.FAILED:
-                raise ModelError(f"The model could not be loaded: {status.detail}")
+                raise ModelError(
+                    f"The model could not be loaded: {status.detail}", hint=status.hint
+                )
             await stopping
             await self._drain()
         finally:
