@@ -11,6 +11,16 @@ Each one says what is wrong, and carries a hint of what to do next::
     │   ├── AdapterBroken        its files are missing, damaged or inconsistent   exit 3
     │   └── AdapterUnsupported   it asks for what the engine can't do right       exit 3
     ├── EndpointError            an endpoint did not answer as hoped              exit 4
+    ├── ShareError               the share can't do what was asked                exit 5
+    │   ├── ShareNotFound        there is no such file or folder on it            exit 5
+    │   ├── ShareExists          a file is where none may be replaced             exit 5
+    │   ├── ShareDenied          the user may not                                 exit 5
+    │   ├── ShareFull            there is no room left                            exit 5
+    │   └── ShareUnavailable     it can't be reached now; trying again may help   exit 5
+    ├── ReleaseError             a release can't be made, read or published       exit 6
+    │   ├── ReleaseNotFound      no such release; names what there is             exit 6
+    │   ├── ReleaseBroken        its files are damaged, or of a newer Remora      exit 6
+    │   └── ReleaseConflict      another one was published at the same time       exit 6
     ├── RequestError             a request is wrong                               HTTP 400
     │   ├── PromptTooLong        prompt and answer exceed the context             HTTP 400
     │   ├── Unauthorized         no key, or not the right one                     HTTP 401
@@ -79,6 +89,52 @@ class EndpointError(RemoraError):
 
     exit_code = 4
     http_status = 502
+
+
+class ShareError(RemoraError):
+    """The share, the file tree that the serving process sees, can't do what was asked."""
+
+    exit_code = 5
+
+
+class ShareNotFound(ShareError):
+    """There is no such file or folder on the share."""
+
+
+class ShareExists(ShareError):
+    """A file is already there, and was not to be replaced."""
+
+
+class ShareDenied(ShareError):
+    """The share may not be read or written by this user."""
+
+
+class ShareFull(ShareError):
+    """There is no room left on the share."""
+
+
+class ShareUnavailable(ShareError):
+    """The share can't be reached now; the same may work later."""
+
+
+class ReleaseError(RemoraError):
+    """A release can't be made, read or published."""
+
+    exit_code = 6
+
+
+class ReleaseNotFound(ReleaseError):
+    """There is no such release, or none at all."""
+
+
+class ReleaseBroken(ReleaseError):
+    """A release's files are damaged, or were written by a newer Remora."""
+
+
+class ReleaseConflict(ReleaseError):
+    """Another release was published in the meantime; nothing was changed."""
+
+    http_status = 409
 
 
 class RequestError(RemoraError):

@@ -7,6 +7,8 @@
 | 2 | a file, key or option of the user is wrong |
 | 3 | the base model or an adapter can't be served |
 | 4 | an endpoint did not answer as hoped |
+| 5 | the share can't be read or written |
+| 6 | a release can't be made, read or published |
 | 130 | interrupted with Ctrl-C |
 """
 
