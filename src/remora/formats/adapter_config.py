@@ -83,19 +83,33 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
 
 def adapter_digest(folder: Path) -> str:
     """SHA-256 (hex) of all files that decide an answer: the identity of an adapter's version."""
-    total = hashlib.sha256()
-    own_template = [name for name in TEMPLATE_FILES if (folder / name).exists()]
-    for name in (CONFIG_FILE, WEIGHTS_FILE, *own_template):
+    digests = {}
+    for name in version_files(folder):
         path = folder / name
-        total.update(name.encode())
         try:
             with path.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise AdapterBroken(
                 f"{path} can't be read: {error.strerror}",
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
+    return version_digest(digests)
+
+
+def version_files(folder: Path) -> list[str]:
+    """The names of the files in a PEFT folder that decide an answer."""
+    own_template = [name for name in TEMPLATE_FILES if (folder / name).exists()]
+    return [CONFIG_FILE, WEIGHTS_FILE, *own_template]
+
+
+def version_digest(digests: Mapping[str, str]) -> str:
+    """The `adapter_digest` of a folder whose files have these digests (SHA-256, hex)."""
+    total = hashlib.sha256()
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *TEMPLATE_FILES):
+        if name in digests:
+            total.update(name.encode())
+            total.update(bytes.fromhex(digests[name]))
     return total.hexdigest()
 
 

@@ -21,10 +21,9 @@ from remora.errors import (
     ShareNotFound,
     ShareUnavailable,
 )
+from remora.release.copying import PIECE, copy
 from remora.release.share import Entry
 from remora.release.share_path import SharePath
-
-PIECE = 4 * 1024 * 1024
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -40,6 +39,10 @@ class DirectoryShare:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+
+    @property
+    def label(self) -> str:
+        return str(self.root)
 
     def list(self, folder: SharePath) -> Iterator[Entry]:
         with self._translated(folder), os.scandir(self._inside(folder)) as found:
@@ -74,12 +77,8 @@ class DirectoryShare:
     def write(self, path: SharePath, start: int, source: BinaryIO, length: int) -> None:
         with self._translated(path), self._inside(path).open("r+b", buffering=0) as file:
             file.seek(start)
-            while length > 0:
-                piece = source.read(min(PIECE, length))
-                if not piece:
-                    raise ShareError(f"{path}: the source ended {length} bytes early")
-                file.write(piece)
-                length -= len(piece)
+            if copy(source, file, length) < length:
+                raise ShareError(f"{path}: the source ended before its {length} bytes were read")
 
     def rename(self, source: SharePath, target: SharePath, *, replace: bool) -> None:
         with self._translated(source):

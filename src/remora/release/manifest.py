@@ -7,16 +7,33 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from remora.errors import ReleaseBroken
+from remora.errors import ConfigError, ReleaseBroken
 from remora.project.config import EngineSection, ModelSection, Name
 from remora.release.share_path import SharePath
 
 SCHEMA = 1
 
+
+def _path(text: str) -> str:
+    try:
+        return str(SharePath.parse(text))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _file_name(text: str) -> str:
+    if "/" in _path(text):
+        raise ValueError(f"{text!r} is not a file's name")
+    return text
+
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PathOnShare = Annotated[str, Field(description="Path on the share, relative to its root.")]
+PathOnShare = Annotated[
+    str, AfterValidator(_path), Field(description="Path on the share, relative to its root.")
+]
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class Part(BaseModel):
@@ -28,10 +45,16 @@ class Part(BaseModel):
 class File(Part):
     """One file of a base model or an adapter."""
 
-    name: str = Field(description="Its name in the model's folder.")
+    name: FileName = Field(description="Its name in the model's folder.")
     size: Annotated[int, Field(ge=0)] = Field(description="Its length in bytes.")
-    digest: Digest = Field(description="SHA-256 of its bytes.")
+    digest: Digest = Field(
+        description="SHA-256 of its bytes; of a `sampled` file: of its size, its time of change,"
+        " its first and its last MiB."
+    )
     path: PathOnShare
+    sampled: bool = Field(
+        False, description="Whether it is a large file that was on the share before."
+    )
 
     @property
     def place(self) -> SharePath:
@@ -70,7 +93,9 @@ class Content(Part):
     adapters: dict[Name, Adapter] = Field(
         default_factory=dict, description="The adapters by the names that requests give."
     )
-    model: ModelSection = Field(description="The table [model] of remora.toml.")
+    model: ModelSection = Field(
+        description="The table [model] of remora.toml; its base is always `.`."
+    )
     engine: EngineSection = Field(
         default_factory=EngineSection, description="The table [engine] of remora.toml."
     )

@@ -27,6 +27,11 @@ class Share(Protocol):
     Ranges of one file may be written from several threads at once.
     """
 
+    @property
+    def label(self) -> str:
+        """What people call it; always the same for the same share."""
+        ...
+
     def list(self, folder: SharePath) -> Iterator[Entry]:
         """What lies in a folder, not below, in any order; `ShareNotFound` if there is none.
 
