@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from remora.cli import main as cli
+from remora.project.checks import rules
 from remora.project.config import AdapterSection, EngineSection, ModelSection, ServerSection
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -26,6 +27,25 @@ ADAPTERS = """\
 tone = "adapters/tone"
 json = { path = "adapters/json" }
 ```
+"""
+CHECKS = """\
+`remora check` reads headers and small files, loads no model, and needs no network:
+
+```
+remora check my-project
+remora check models/Qwen2.5-0.5B-Instruct out/support out/sql
+remora check --json --strict
+```
+
+The exit code is 0, or 3 if there is an error (with `--strict`, or a warning). `--json` prints one
+`diagnostic` a line, with `code`, `severity`, `model`, `file`, `key`, `reason`, `meaning` and `fix`,
+and `checked` with the counts at the end.
+
+Of each tensor the first 64 KiB are looked at for NaN and infinity; when an adapter is loaded, all
+of it is. Whether an adapter asks for an option of PEFT that Remora can't run is told when it is
+loaded, too.
+
+An error is not served. A warning is served, perhaps not as it was trained. A note is news.
 """
 SECTIONS: dict[str, type[BaseModel]] = {
     "model": ModelSection,
@@ -58,7 +78,7 @@ def command_section(command: Callable[..., Any]) -> Iterator[str]:
     for name, parameter in parameters.items():
         kind_, info = get_args(hints[name])[:2]
         if isinstance(info, ArgumentInfo):
-            arguments.append(f"[{name.upper()}]")
+            arguments.append(info.metavar or f"[{name.upper()}]")
         rows.append(row(name, kind_, info, parameter.default))
     yield f"## remora {command.__name__}\n"
     yield f"```\n{' '.join(['remora', command.__name__, *arguments, '[OPTIONS]'])}\n```\n"
@@ -71,7 +91,7 @@ def command_section(command: Callable[..., Any]) -> Iterator[str]:
 def row(name: str, kind_: Any, info: ArgumentInfo | OptionInfo, default: Any) -> str:
     """One line of a command's table: how it is written, its default, its help."""
     if isinstance(info, ArgumentInfo):
-        written = f"`{name.upper()}`"
+        written = f"`{(info.metavar or name.upper()).strip('[]')}`".replace("|", "\\|")
     else:
         declared = dict.fromkeys(["--" + name.replace("_", "-"), *(info.param_decls or ())])
         flags = ", ".join(f"`{flag}`" for flag in declared)
@@ -117,6 +137,14 @@ def section_lines(title: str, section: type[BaseModel]) -> Iterator[str]:
     yield ""
 
 
+def checks_page() -> str:
+    """What `remora check` can find."""
+    found = [rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)]
+    lines = [NOTE, "# Checks\n", CHECKS, "| code | | meaning | what to do |", "| --- " * 4 + "|"]
+    lines += [f"| `{r.code}` | {r.severity} | {r.meaning} | {r.fix} |" for r in found]
+    return "\n".join(lines) + "\n"
+
+
 def kind(section: type[BaseModel], key: str) -> str:
     """The type of a key in TOML's words."""
     schema = section.model_json_schema()["properties"][key]
@@ -139,7 +167,7 @@ def default_of(field: FieldInfo) -> str:
     return "" if default is None else f"`{json.dumps(default)}`"
 
 
-PAGES = {"cli.md": cli_page, "configuration.md": configuration_page}
+PAGES = {"cli.md": cli_page, "configuration.md": configuration_page, "checks.md": checks_page}
 
 
 def main() -> int:

@@ -5,7 +5,7 @@
 | 0 | done |
 | 1 | a check of `doctor` failed, or an unexpected fault |
 | 2 | a file, key or option of the user is wrong |
-| 3 | the base model or an adapter can't be served |
+| 3 | the base model or an adapter can't be served, or `check` has found that |
 | 4 | an endpoint did not answer as hoped |
 | 5 | the share can't be read or written |
 | 6 | a release can't be made, read or published |
@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chat import chat
+from remora.cli.check import check
 from remora.cli.doctor import doctor
 from remora.cli.init import init
 from remora.cli.output import INTERRUPTED, report
@@ -55,6 +56,7 @@ def options(
 app.command()(serve)
 app.command()(chat)
 app.command()(init)
+app.command()(check)
 app.command()(doctor)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from remora.errors import AdapterBroken
+from remora.formats.folder import Folder, LocalFolder
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -47,13 +48,18 @@ class AdapterConfig:
 
 
 def read_adapter_config(folder: Path) -> AdapterConfig:
+    """The configuration in a PEFT folder on this machine; see `adapter_config_of`."""
+    return adapter_config_of(LocalFolder(folder))
+
+
+def adapter_config_of(folder: Folder) -> AdapterConfig:
     """Read a PEFT folder's configuration; raises `AdapterBroken` naming file and key."""
-    path = folder / CONFIG_FILE
+    path = folder.place(CONFIG_FILE)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(folder.read(CONFIG_FILE))
     except FileNotFoundError as error:
         raise AdapterBroken(
-            f"{folder} holds no {CONFIG_FILE}",
+            f"{path} does not exist",
             hint="An adapter is a folder that PEFT's save_pretrained wrote.",
         ) from error
     except (OSError, ValueError, RecursionError) as error:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from remora.formats.folder import Folder, LocalFolder
+
 _MAX_HEADER = 100_000_000
 _ITEM_BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
@@ -40,47 +42,50 @@ class TensorEntry:
 
 
 def read_header(path: Path) -> dict[str, TensorEntry]:
+    """The header of a file on this machine; see `header_of`."""
+    return header_of(LocalFolder(path.parent), path.name)
+
+
+def header_of(folder: Folder, name: str) -> dict[str, TensorEntry]:
     """The tensors of a file, with ``start`` and ``stop`` counted from the file's first byte.
 
     Raises `OSError`, and `BrokenHeader` where the header is damaged or a tensor is not as long as
     its type and shape say, or not within the file.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        prefix = file.read(8)
-        if len(prefix) < 8:
-            raise BrokenHeader(f"{path}: {size} bytes is too short for a safetensors file")
-        length = int.from_bytes(prefix, "little")
-        if length > min(_MAX_HEADER, size - 8):
-            raise BrokenHeader(
-                f"{path}: the header claims {length} bytes, the file has {size}; "
-                "it is truncated, or not a safetensors file"
-            )
-        raw = file.read(length)
+    place, size = folder.place(name), folder.size(name)
+    prefix = folder.read(name, 0, 8)
+    if len(prefix) < 8:
+        raise BrokenHeader(f"{place}: {size} bytes is too short for a safetensors file")
+    length = int.from_bytes(prefix, "little")
+    if length > min(_MAX_HEADER, size - 8):
+        raise BrokenHeader(
+            f"{place}: the header claims {length} bytes, the file has {size}; "
+            "it is truncated, or not a safetensors file"
+        )
     try:
-        header = json.loads(raw)
+        header = json.loads(folder.read(name, 8, length))
     except (ValueError, RecursionError) as error:
-        raise BrokenHeader(f"{path}: the header is not JSON: {error}") from error
+        raise BrokenHeader(f"{place}: the header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise BrokenHeader(f"{path}: the header is not a JSON object")
+        raise BrokenHeader(f"{place}: the header is not a JSON object")
     return {
-        name: _entry(path, name, value, offset=8 + length, size=size)
+        name: _entry(place, name, value, offset=8 + length, size=size)
         for name, value in header.items()
         if name != "__metadata__"
     }
 
 
-def _entry(path: Path, name: str, value: Any, *, offset: int, size: int) -> TensorEntry:
+def _entry(place: str, name: str, value: Any, *, offset: int, size: int) -> TensorEntry:
     try:
         dtype, shape = str(value["dtype"]), tuple(int(n) for n in value["shape"])
         start, stop = (int(n) for n in value["data_offsets"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BrokenHeader(f"{path}: the entry of {name!r} is malformed") from error
+        raise BrokenHeader(f"{place}: the entry of {name!r} is malformed") from error
     if dtype not in _ITEM_BITS:
-        raise BrokenHeader(f"{path}: {name!r} has the unknown dtype {dtype!r}")
+        raise BrokenHeader(f"{place}: {name!r} has the unknown dtype {dtype!r}")
     entry = TensorEntry(dtype, shape, offset + start, offset + stop)
     if min(shape, default=0) < 0 or entry.nbytes * 8 != math.prod(shape) * _ITEM_BITS[dtype]:
-        raise BrokenHeader(f"{path}: {name!r} has {entry.nbytes} bytes for {dtype} {list(shape)}")
+        raise BrokenHeader(f"{place}: {name!r} has {entry.nbytes} bytes for {dtype} {list(shape)}")
     if start < 0 or entry.stop > size:
-        raise BrokenHeader(f"{path}: {name!r} ends at byte {entry.stop} of {size}; truncated?")
+        raise BrokenHeader(f"{place}: {name!r} ends at byte {entry.stop} of {size}; truncated?")
     return entry
