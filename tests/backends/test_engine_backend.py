@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file, save_file
 
 from remora.backends.backend import AdapterChange, ChatRequest, ModelState, Phase, fingerprint
 from remora.backends.engine_backend import EngineBackend
@@ -267,20 +266,29 @@ async def test_top_logprobs_are_in_order(serve: Serve) -> None:
         assert entry.text == entry.data.decode(errors="replace")
 
 
+def overflow(backend: EngineBackend, name: str) -> None:
+    """Spoil an adapter in memory: its proof can't foresee what it does to every prompt."""
+    assert backend._loaded is not None
+    version = backend._loaded.adapters.resolve(name)
+    assert version is not None
+    assert version.adapter is not None
+    for pair in version.adapter.pairs:
+        if pair is not None:
+            pair.up.fill_(1e30)
+
+
 async def test_an_adapter_that_overflows_fails_alone(
-    tiny: Tinies, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny: Tinies, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = tiny("llama2")
-    folder = Path(shutil.copytree(model.adapters["all"], tmp_path / "huge"))
-    weights = load_file(folder / "adapter_model.safetensors")
-    (folder / "adapter_model.safetensors").unlink()
-    save_file({n: w * 1e25 for n, w in weights.items()}, folder / "adapter_model.safetensors")
-    adapters = {**model.adapters, "huge": folder}
-    async with serving(model.base, adapters, kv_cache_tokens=2048, prefill_chunk=32) as backend:
+    options = {"kv_cache_tokens": 2048, "prefill_chunk": 32}
+    async with serving(model.base, model.adapters, **options) as backend:
+        await ask(backend, "patterns", [1], greedy(1))
+        overflow(backend, "patterns")
         names = ["base", "all", "rslora"]
         for turn in range(3):
             good = [ask(backend, name, prompt(50, seed=turn), greedy(20)) for name in names]
-            bad = [ask(backend, "huge", prompt(90 + n, seed=n), greedy(20)) for n in range(3)]
+            bad = [ask(backend, "patterns", prompt(90 + n, seed=n), greedy(20)) for n in range(3)]
             with caplog.at_level(logging.CRITICAL, "remora"):
                 results = await asyncio.gather(*good, *bad, return_exceptions=True)
             for name, result in zip(names, results, strict=False):

@@ -11,6 +11,7 @@ import pytest
 from remora.errors import AdapterBroken, Conflict, ModelError, ModelNotFound
 from remora.formats.adapter_config import read_adapter_config
 from remora.lora.adapter import Adapter, AdapterPlan
+from remora.lora.probe import ProbeResult
 from remora.lora.store import AdapterStore, Version, VersionState
 
 SECONDS = 20
@@ -24,10 +25,13 @@ class Shelf:
         self.changed = threading.Event()
         self.evicted: list[Adapter] = []
         self.loads = 0
+        self.proofs = 0
         self.fault: Exception | None = None
+        self.verdict: Exception | None = None
         self.store = AdapterStore(
             check=self.check,
             load=self.load,
+            prove=self.prove,
             max_resident=max_resident,
             on_change=self.changed.set,
             on_evict=self.evicted.append,
@@ -48,6 +52,12 @@ class Shelf:
         if self.fault is not None:
             raise self.fault
         return Adapter([], 1)
+
+    def prove(self, adapter: Adapter, folder: Path) -> ProbeResult:
+        self.proofs += 1
+        if self.verdict is not None:
+            raise self.verdict
+        return ProbeResult(folder.name, 1.0, 1.0)
 
     def version(self, name: str) -> Version:
         version = self.store.resolve(name)
@@ -216,6 +226,31 @@ def test_files_that_changed_since_they_were_registered_are_not_loaded(shelf: She
     assert "has changed" in str(shelf.version("a").reason)
     shelf.store.add("a", shelf.folder / "a", replace=True)
     assert shelf.version("a").state is VersionState.READY
+
+
+def test_a_version_is_proved_once_and_what_was_found_is_kept(shelf: Shelf) -> None:
+    for name in "abc":
+        shelf.store.register(name, shelf.write(name))
+        assert shelf.version(name).probe is None
+    for name in "abcab":
+        assert shelf.pin(name) is VersionState.READY
+        shelf.store.unpin(shelf.key(name))
+        assert shelf.version(name).probe == ProbeResult(name, 1.0, 1.0)
+    assert (shelf.loads, shelf.proofs) == (5, 3)
+
+
+@pytest.mark.parametrize("add", [True, False])
+def test_what_is_not_proved_is_not_served(shelf: Shelf, add: bool) -> None:
+    shelf.verdict = AdapterBroken("no effect")
+    if add:
+        with pytest.raises(AdapterBroken, match="no effect"):
+            shelf.store.add("a", shelf.write("a"), replace=False)
+        assert shelf.store.names() == []
+    else:
+        shelf.store.register("a", shelf.write("a"))
+        assert shelf.pin("a") is VersionState.FAILED
+        assert shelf.version("a").reason == "no effect"
+    assert shelf.store.resident == 0
 
 
 @pytest.mark.parametrize("fault", [AdapterBroken("gone"), ModelError("gone"), ValueError("gone")])

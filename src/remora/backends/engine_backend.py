@@ -48,10 +48,11 @@ _DRAIN_POLL_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class EngineGeneration:
-    """A request that the engine has taken."""
+    """A request that the engine has taken; ``version`` is None for the base."""
 
     model: ModelCard
     fingerprint: str
+    version: Version | None
     stream: Stream
 
     @property
@@ -59,10 +60,17 @@ class EngineGeneration:
         return self.stream.usage
 
     def deltas(self) -> AsyncIterator[Delta]:
-        return self.stream.deltas()
+        return self.stream.deltas(self._failure)
 
     def cancel(self) -> None:
         self.stream.cancel()
+
+    def _failure(self) -> RemoraError:
+        from remora.engine.async_engine import engine_failure
+
+        if self.version is None or self.version.reason is None:
+            return engine_failure()
+        return _refusal(self.model.id, self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +253,7 @@ class EngineBackend:
             names = [self._name, *(name for name, _ in loaded.adapters.names())]
             raise ModelNotFound(model, near=get_close_matches(model, names))
         if version.reason is not None:
-            raise AdapterError(f"The adapter {model!r} can't be served: {version.reason}")
+            raise _refusal(model, version)
         return version
 
     def _chat_prompt(self, version: Version | None, request: ChatRequest) -> list[int]:
@@ -291,7 +299,8 @@ class EngineBackend:
             n=n,
             adapter=None if admitted.version is None else admitted.version.key,
         )
-        return EngineGeneration(admitted.card, admitted.fingerprint, loaded.engine.submit(request))
+        stream = loaded.engine.submit(request)
+        return EngineGeneration(admitted.card, admitted.fingerprint, admitted.version, stream)
 
     @staticmethod
     def _endings(loaded: LoadedEngine) -> tuple[int, ...]:
@@ -322,9 +331,14 @@ class EngineBackend:
             context_length=loaded.context_length,
             reason=version.reason,
             rank=None if version.plan is None else version.plan.rank,
+            probe=version.probe,
         )
 
     @staticmethod
     def _tokens(loaded: LoadedEngine, ids: Sequence[int]) -> Tokens:
         texts = [loaded.tokenizer.token_text(token) for token in ids]
         return Tokens(ids, texts, loaded.context_length)
+
+
+def _refusal(model: str, version: Version) -> AdapterError:
+    return AdapterError(f"The adapter {model!r} can't be served: {version.reason}")

@@ -14,10 +14,18 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 
 from remora.engine.engine import Engine, EngineRequest, Output, merge
+from remora.engine.errands import Errands
 from remora.engine.request import Delta, Usage
-from remora.errors import EngineFailure, QueueFull
+from remora.errors import EngineFailure, QueueFull, RemoraError
 
 logger = logging.getLogger(__name__)
+
+
+def engine_failure() -> EngineFailure:
+    """What a reader gets if nothing more is known."""
+    return EngineFailure(
+        "The engine could not go on with this request.", hint="The server's log tells why."
+    )
 
 
 class Stream:
@@ -41,10 +49,12 @@ class Stream:
         """Tokens so far; final after the last delta."""
         return self._usage
 
-    async def deltas(self) -> AsyncIterator[Delta]:
+    async def deltas(
+        self, failure: Callable[[], RemoraError] = engine_failure
+    ) -> AsyncIterator[Delta]:
         """All choices' deltas as they arrive. Leaving early cancels the request.
 
-        Raises `EngineFailure` if the engine broke while it answered.
+        Raises what ``failure`` makes if the engine could not go on with it.
         """
         try:
             while self._open:
@@ -55,10 +65,7 @@ class Stream:
                     if delta.finish_reason is not None:
                         self._open -= 1
                         if delta.finish_reason == "error":
-                            raise EngineFailure(
-                                "The engine could not go on with this request.",
-                                hint="The server's log tells why.",
-                            )
+                            raise failure()
                     yield delta
                 if self._cancelled:
                     return
@@ -85,7 +92,8 @@ class Stream:
 class AsyncEngine:
     """Runs an engine in a thread of its own, for at most ``capacity`` sequences.
 
-    ``on_start`` is called in that thread once, and ``before_step`` before each step.
+    ``on_start`` is called in that thread once, and ``before_step`` before each step; ``errands``
+    of other threads are run in it, one between two steps.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class AsyncEngine:
         self._arrivals: deque[EngineRequest] = deque()
         self._departures: deque[Stream] = deque()
         self._wake = threading.Event()
+        self.errands = Errands(self.wake)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="remora-engine", daemon=True)
 
@@ -141,9 +150,16 @@ class AsyncEngine:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        self.errands.close()
 
     def _run(self) -> None:
         self._on_start()
+        try:
+            self._serve()
+        finally:
+            self.errands.close()
+
+    def _serve(self) -> None:
         while True:
             # Whatever is posted from here on sets the event again, so that no wait misses it.
             self._wake.clear()
@@ -156,6 +172,8 @@ class AsyncEngine:
             if self._closed:
                 self._deliver(self._engine.abort())
                 return
+            if self.errands.run_one():
+                self._wake.set()  # There may be more.
             if self._engine.is_idle:
                 self._check()
                 self._wake.wait()

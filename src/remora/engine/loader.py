@@ -20,10 +20,13 @@ from remora.engine.kv_cache import KVCache
 from remora.engine.kv_rows import KVRows
 from remora.engine.model_config import ModelConfig, read_model_config
 from remora.engine.options import EngineOptions
+from remora.engine.prover import Prover
 from remora.engine.runner import ModelRunner
 from remora.engine.scheduler import Residency, Scheduler
+from remora.engine.scorer import Scorer
 from remora.engine.tokenizer import Tokenizer, read_template
 from remora.errors import AdapterBroken, ConfigError, ModelError
+from remora.formats.probe_file import read_probe_file
 from remora.lora.adapter import Adapter, AdapterPlan, load_adapter, plan_adapter
 from remora.lora.sites import Sites
 from remora.lora.store import AdapterStore, VersionState
@@ -112,6 +115,7 @@ def load_engine(
         load=lambda plan: load_adapter(
             plan, sites, dtype, device, lambda name: read_tensor(folder, name)
         ),
+        prove=lambda adapter, path: prover.prove(adapter, path),  # noqa: PLW0108 - made below
         max_resident=options.max_resident_adapters,
         on_change=lambda: engine.wake(),  # noqa: PLW0108 - the engine is made below
         on_evict=evicted.append,
@@ -140,6 +144,7 @@ def load_engine(
         before_step=forget_evicted,
         on_start=lambda: torch.set_num_threads(threads),
     )
+    prover = Prover(Scorer(decoder, engine.errands, dtype, device), tokenizer)
     return LoadedEngine(
         engine=engine,
         core=core,
@@ -156,6 +161,7 @@ def load_engine(
 
 def _check_adapter(folder: Path, sites: Sites, tokenizer: Tokenizer, max_rank: int) -> AdapterPlan:
     plan = plan_adapter(folder, sites, max_rank=max_rank)
+    read_probe_file(folder)
     try:
         read_template(folder, tokenizer.special_tokens)
     except ModelError as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import adapter_digest
 from remora.lora.adapter import Adapter, AdapterPlan
+from remora.lora.probe import ProbeResult
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ class VersionState(StrEnum):
 class Version:
     """One version of an adapter.
 
-    ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run.
+    ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run. ``probe``
+    is what its proof found, None until it has been in memory once.
     """
 
     key: str
@@ -49,12 +51,14 @@ class Version:
     state: VersionState = VersionState.REGISTERED
     reason: str | None = None
     adapter: Adapter | None = None
+    probe: ProbeResult | None = None
     holds: int = 0
     pins: int = 0
 
 
 class AdapterStore:
-    """Names, versions and residency. ``check`` reads a folder's header, ``load`` its weights.
+    """Names, versions and residency. ``check`` reads a folder's header, ``load`` its weights, and
+    ``prove`` tells what an adapter does, or raises `AdapterError` if it must not be served.
 
     ``on_change`` is called after a load has ended, ``on_evict`` when an adapter leaves memory;
     both in whichever thread that happens. All loading is done in one thread, which calls
@@ -66,6 +70,7 @@ class AdapterStore:
         *,
         check: Callable[[Path], AdapterPlan],
         load: Callable[[AdapterPlan], Adapter],
+        prove: Callable[[Adapter, Path], ProbeResult],
         max_resident: int,
         on_change: Callable[[], None],
         on_evict: Callable[[Adapter], None],
@@ -73,6 +78,7 @@ class AdapterStore:
     ) -> None:
         self._check = check
         self._load = load
+        self._prove = prove
         self._max_resident = max_resident
         self._on_change = on_change
         self._on_evict = on_evict
@@ -240,12 +246,13 @@ class AdapterStore:
         version = self._version(folder)
         if version.adapter is not None:
             return version
-        adapter = self._loader.submit(self._read, version).result()
+        adapter, probe = self._loader.submit(self._read, version).result()
         with self._lock:
             if version.state is VersionState.FAILED:
                 version.state, version.reason = VersionState.REGISTERED, None
             # The loader may have been faster, and a sequence run with what it has loaded.
             version = self._known(version.key) or version
+            version.probe = probe
             if version.adapter is None and self._make_room():
                 self._settle(version, adapter)
         return version
@@ -299,7 +306,7 @@ class AdapterStore:
         version.state = VersionState.READY
         self._resident[version.key] = version
 
-    def _read(self, version: Version) -> Adapter:
+    def _read(self, version: Version) -> tuple[Adapter, ProbeResult]:
         assert version.plan is not None
         adapter = self._load(version.plan)
         if adapter_digest(version.folder) != version.key:
@@ -307,11 +314,11 @@ class AdapterStore:
                 f"{version.folder} has changed since it was registered",
                 hint="Replace the adapter, so that the change becomes a version of its own.",
             )
-        return adapter
+        return adapter, version.probe or self._prove(adapter, version.folder)
 
     def _load_version(self, version: Version) -> None:
         try:
-            adapter = self._read(version)
+            adapter, version.probe = self._read(version)
         except Exception as error:  # Whatever it is, those who wait for the adapter must learn it.
             if not isinstance(error, RemoraError):
                 logger.exception("loading the adapter in %s failed", version.folder)

@@ -1,0 +1,53 @@
+"""Small work that other threads want done in the engine's thread, between two steps."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from remora.errors import NotReady
+
+Result = TypeVar("Result")
+
+
+class Errands:
+    """A queue of calls; ``on_post`` tells the thread that runs them of a new one."""
+
+    def __init__(self, on_post: Callable[[], None]) -> None:
+        self._on_post = on_post
+        self._lock = threading.Lock()
+        self._closed = False
+        self._queue: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Have a function called, and wait for its result. Raises `NotReady` once closed."""
+        future: Future[Result] = Future()
+        with self._lock:
+            if self._closed:
+                raise NotReady("The engine has been closed.")
+            self._queue.append((function, future))
+        self._on_post()
+        return future.result()
+
+    def run_one(self) -> bool:
+        """Run the oldest call, if there is one; its exception goes to the caller."""
+        with self._lock:
+            if not self._queue:
+                return False
+            function, future = self._queue.popleft()
+        try:
+            future.set_result(function())
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever called
+            future.set_exception(error)
+        return True
+
+    def close(self) -> None:
+        """Take no more calls; those who wait get `NotReady`."""
+        with self._lock:
+            self._closed = True
+            left, self._queue = self._queue, deque()
+        for _, future in left:
+            future.set_exception(NotReady("The engine has been closed."))

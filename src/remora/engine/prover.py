@@ -1,0 +1,78 @@
+"""Proves an adapter before it is served: it must change what the base says, and make sense."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from remora.engine.replay import replay
+from remora.engine.scorer import Scorer
+from remora.engine.tokenizer import Tokenizer
+from remora.errors import AdapterBroken, ModelError
+from remora.lora.adapter import Adapter
+from remora.lora.probe import ProbeResult
+
+logger = logging.getLogger(__name__)
+
+PROMPT = "The sea is deep, and 2 + 3 = 5."
+_PROMPT_TOKENS = 8
+
+
+class Prover:
+    """Compares adapters with their base. For one thread, which is not the engine's."""
+
+    def __init__(self, scorer: Scorer, tokenizer: Tokenizer) -> None:
+        self._scorer = scorer
+        self._tokenizer = tokenizer
+        self._prompt = tokenizer.encode(PROMPT, add_special_tokens=True)[:_PROMPT_TOKENS]
+        self._digest = hashlib.sha256(" ".join(map(str, self._prompt)).encode()).hexdigest()
+
+    @torch.inference_mode()
+    def prove(self, adapter: Adapter, folder: Path) -> ProbeResult:
+        """What the adapter does, measured; ``folder`` may hold a ``probe.jsonl``.
+
+        Raises `AdapterBroken` if it does nothing, yields scores that are not finite, or not what
+        its ``probe.jsonl`` says.
+        """
+        base, own = self._base, self._scores(adapter)
+        if not own.isfinite().all():
+            raise AdapterBroken(
+                f"{folder}: with this adapter the model's scores are NaN or infinite",
+                hint="The training diverged, or its weights overflow in this dtype; try bfloat16.",
+            )
+        width = min(base.shape[-1], own.shape[-1])  # An adapter may bring rows for new tokens.
+        difference = float((own[:, :width] - base[:, :width]).abs().max())
+        if difference == 0:
+            raise AdapterBroken(
+                f"{folder}: this adapter has no effect; every score is the base model's",
+                hint="Its lora_B is zero, as before training: save the trained weights.",
+            )
+        result, warnings = replay(folder, adapter, self._scorer, self._tokenizer)
+        for warning in warnings:
+            logger.warning("%s", warning)
+        divergence = _divergence(base[:, :width], own[:, :width])
+        return ProbeResult(self._digest, difference, divergence, result, warnings)
+
+    @cached_property
+    def _base(self) -> Tensor:
+        scores = self._scores(None)
+        if not scores.isfinite().all():
+            raise ModelError(
+                "the base model's own scores are NaN or infinite",
+                hint="Serve it in another dtype: bfloat16 or float32.",
+            )
+        return scores
+
+    def _scores(self, adapter: Adapter | None) -> Tensor:
+        return torch.cat(list(self._scorer.scores(self._prompt, adapter)))
+
+
+def _divergence(base: Tensor, own: Tensor) -> float:
+    """KL(base || own) in nats, mean over the rows of scores."""
+    p, q = base.log_softmax(-1), own.log_softmax(-1)
+    return max(float((p.exp() * (p - q)).sum(-1).mean()), 0.0)
