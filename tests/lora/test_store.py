@@ -29,6 +29,7 @@ class Shelf:
         self.fault: Exception | None = None
         self.verdict: Exception | None = None
         self.store = AdapterStore(
+            read_tokenizer=lambda folder: None,
             check=self.check,
             load=self.load,
             prove=self.prove,

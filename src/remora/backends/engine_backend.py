@@ -25,7 +25,7 @@ from remora.backends.backend import (
     Tokens,
     fingerprint,
 )
-from remora.backends.prompts import Prompts, check_ids, max_length
+from remora.backends.prompts import chat_prompt, check_ids, max_length
 from remora.engine.options import EngineOptions
 from remora.engine.request import Delta, SamplingParams, Usage
 from remora.errors import (
@@ -39,6 +39,7 @@ from remora.errors import (
 if TYPE_CHECKING:
     from remora.engine.async_engine import Stream
     from remora.engine.loader import LoadedEngine
+    from remora.engine.tokenizer import Tokenizer
     from remora.lora.store import Version
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,6 @@ class EngineBackend:
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
-        self._prompts: Prompts | None = None
         self._thread = threading.Thread(target=self._load_all, name="remora-load", daemon=True)
 
     def start(self) -> None:
@@ -145,7 +145,7 @@ class EngineBackend:
     async def chat(self, request: ChatRequest) -> EngineGeneration:
         loaded = self._ready()
         with self._admitted(loaded, request.model, request.n) as admitted:
-            ids = await asyncio.to_thread(self._chat_prompt, admitted.version, request)
+            ids = await self._chat_prompt(loaded, admitted.version, request)
             return self._submit(loaded, admitted, ids, request.sampling, request.n, "messages")
 
     async def complete(self, request: CompletionRequest) -> EngineGeneration:
@@ -153,31 +153,30 @@ class EngineBackend:
         with self._admitted(loaded, request.model, request.n) as admitted:
             prompt = request.prompt
             if isinstance(prompt, str):
-                tokenizer = loaded.tokenizer
+                tokenizer = _tokenizer(loaded, admitted.version)
                 ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
             else:
                 ids = list(prompt)
-                check_ids(ids, loaded.config.vocab, "prompt")
+            check_ids(ids, loaded.config.vocab, "prompt")
             return self._submit(loaded, admitted, ids, request.sampling, request.n, "prompt")
 
     async def tokenize(self, model: str, text: str, *, add_special_tokens: bool) -> Tokens:
         loaded = self._ready()
-        self._find(loaded, model)
-        ids = await asyncio.to_thread(
-            loaded.tokenizer.encode, text, add_special_tokens=add_special_tokens
-        )
-        return self._tokens(loaded, ids)
+        tokenizer = _tokenizer(loaded, self._find(loaded, model))
+        ids = await asyncio.to_thread(tokenizer.encode, text, add_special_tokens=add_special_tokens)
+        return _tokens(loaded, tokenizer, ids)
 
     async def tokenize_chat(self, request: ChatRequest) -> Tokens:
         loaded = self._ready()
         version = self._find(loaded, request.model)
-        return self._tokens(loaded, await asyncio.to_thread(self._chat_prompt, version, request))
+        ids = await self._chat_prompt(loaded, version, request)
+        return _tokens(loaded, _tokenizer(loaded, version), ids)
 
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         loaded = self._ready()
-        self._find(loaded, model)
+        tokenizer = _tokenizer(loaded, self._find(loaded, model))
         check_ids(ids, loaded.config.vocab, "tokens")
-        return loaded.tokenizer.decode(ids)
+        return tokenizer.decode(ids)
 
     async def add_adapter(self, name: str, path: Path, *, replace: bool) -> ModelCard:
         loaded = self._ready()
@@ -229,7 +228,6 @@ class EngineBackend:
             logger.exception("loading %s failed", self._base)
             self._set(Phase.FAILED, f"loading {self._base} failed: {error!r}", 0.0)
         else:
-            self._prompts = Prompts(loaded.tokenizer, loaded.adapters)
             self._loaded = loaded
             self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
 
@@ -256,9 +254,12 @@ class EngineBackend:
             raise _refusal(model, version)
         return version
 
-    def _chat_prompt(self, version: Version | None, request: ChatRequest) -> list[int]:
-        assert self._prompts is not None
-        return self._prompts.chat(version, request)
+    async def _chat_prompt(
+        self, loaded: LoadedEngine, version: Version | None, request: ChatRequest
+    ) -> list[int]:
+        ids = await asyncio.to_thread(chat_prompt, _tokenizer(loaded, version), request)
+        check_ids(ids, loaded.config.vocab, "messages")
+        return ids
 
     @contextmanager
     def _admitted(self, loaded: LoadedEngine, model: str, n: int) -> Iterator[_Admitted]:
@@ -290,22 +291,19 @@ class EngineBackend:
 
         check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
         check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
+        tokenizer = _tokenizer(loaded, admitted.version)
         request = EngineRequest(
             owner=None,
             tokens=ids,
             params=params,
             max_length=max_length(len(ids), params, loaded.context_length, param),
-            endings=self._endings(loaded),
+            endings=tokenizer.endings,
+            tokenizer=tokenizer,
             n=n,
             adapter=None if admitted.version is None else admitted.version.key,
         )
         stream = loaded.engine.submit(request)
         return EngineGeneration(admitted.card, admitted.fingerprint, admitted.version, stream)
-
-    @staticmethod
-    def _endings(loaded: LoadedEngine) -> tuple[int, ...]:
-        eos = loaded.tokenizer.eos_id
-        return tuple(dict.fromkeys([*loaded.config.eos_ids, *([] if eos is None else [eos])]))
 
     def _fingerprint(self, loaded: LoadedEngine, version: Version | None) -> str:
         served = self._release or f"{loaded.digest} {loaded.dtype}"
@@ -334,10 +332,18 @@ class EngineBackend:
             probe=version.probe,
         )
 
-    @staticmethod
-    def _tokens(loaded: LoadedEngine, ids: Sequence[int]) -> Tokens:
-        texts = [loaded.tokenizer.token_text(token) for token in ids]
-        return Tokens(ids, texts, loaded.context_length)
+
+def _tokenizer(loaded: LoadedEngine, version: Version | None) -> Tokenizer:
+    """The adapter's own where it has one, for it was trained with that."""
+    if version is None:
+        return loaded.tokenizer
+    tokenizer: Tokenizer = version.tokenizer
+    return tokenizer
+
+
+def _tokens(loaded: LoadedEngine, tokenizer: Tokenizer, ids: Sequence[int]) -> Tokens:
+    texts = [tokenizer.token_text(token) for token in ids]
+    return Tokens(ids, texts, loaded.context_length)
 
 
 def _refusal(model: str, version: Version) -> AdapterError:

@@ -10,50 +10,26 @@ from remora.engine.request import SamplingParams
 from remora.errors import PromptTooLong, RequestError
 
 if TYPE_CHECKING:
-    from remora.engine.chat_template import ChatTemplate
     from remora.engine.tokenizer import Tokenizer
-    from remora.lora.store import AdapterStore, Version
 
 
-class Prompts:
-    """Renders chats by the template of the adapter, if it has one, else of the base."""
-
-    def __init__(self, tokenizer: Tokenizer, adapters: AdapterStore) -> None:
-        self._tokenizer = tokenizer
-        self._adapters = adapters
-        self._templates: dict[str, ChatTemplate | None] = {}
-
-    def chat(self, version: Version | None, request: ChatRequest) -> list[int]:
-        """The prompt's token ids; raises `RequestError` if the template refuses the messages."""
-        template = self._template(version)
-        if template is None:
-            raise RequestError(
-                f"The model {request.model!r} has no chat template.",
-                param="messages",
-                hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
-            )
-        text = template.render(
-            request.messages,
-            add_generation_prompt=request.add_generation_prompt
-            and not request.continue_final_message,
-            variables=request.template_variables,
+def chat_prompt(tokenizer: Tokenizer, request: ChatRequest) -> list[int]:
+    """A chat's token ids; raises `RequestError` if the template refuses the messages."""
+    template = tokenizer.template
+    if template is None:
+        raise RequestError(
+            f"The model {request.model!r} has no chat template.",
+            param="messages",
+            hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
         )
-        if request.continue_final_message:
-            text = _up_to_final_message(text, request.messages)
-        return self._tokenizer.encode(text, add_special_tokens=False)
-
-    def _template(self, version: Version | None) -> ChatTemplate | None:
-        """An adapter's own chat template if it has one, for it was trained with that."""
-        from remora.engine.tokenizer import read_template
-
-        if version is None:
-            return self._tokenizer.template
-        known = self._templates
-        if version.key not in known:
-            own = read_template(version.folder, self._tokenizer.special_tokens)
-            kept = {key: item for key, item in known.items() if self._adapters.version(key)}
-            self._templates = kept | {version.key: own or self._tokenizer.template}
-        return self._templates[version.key]
+    text = template.render(
+        request.messages,
+        add_generation_prompt=request.add_generation_prompt and not request.continue_final_message,
+        variables=request.template_variables,
+    )
+    if request.continue_final_message:
+        text = _up_to_final_message(text, request.messages)
+    return tokenizer.encode(text, add_special_tokens=False)
 
 
 def max_length(prompt: int, params: SamplingParams, context: int, param: str) -> int:

@@ -16,15 +16,15 @@ class Detokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = [text for text in stop if text]
         self._held = ""
 
     def push(self, token: int, *, may_stop: bool = True) -> tuple[str, bool]:
         """The text that one more token makes certain, and whether a stop string has ended it."""
-        if not self._tokenizer.is_special(token):
-            self._held += self._characters.decode(self._tokenizer.token_bytes(token))
+        if not self.tokenizer.is_special(token):
+            self._held += self._characters.decode(self.tokenizer.token_bytes(token))
         if not self._stop or not may_stop:
             return self._take(len(self._held)), False
         found = [place for stop in self._stop if (place := self._held.find(stop)) >= 0]

@@ -28,7 +28,7 @@ class EngineRequest:
     """Token ids to go on from, ``n`` times. ``adapter`` is a version's key, None for the base.
 
     ``max_length`` [tokens] bounds prompt and answer together. ``endings`` are the tokens that end
-    a generation unless it ignores them.
+    a generation unless it ignores them; ``tokenizer`` makes text of it.
     """
 
     owner: Any
@@ -36,6 +36,7 @@ class EngineRequest:
     params: SamplingParams
     max_length: int
     endings: Seq[int]
+    tokenizer: Tokenizer
     n: int = 1
     adapter: str | None = None
 
@@ -63,10 +64,9 @@ class Counters:
 class Engine:
     """Sequences in, deltas out, one step at a time. Not thread-safe."""
 
-    def __init__(self, runner: ModelRunner, scheduler: Scheduler, tokenizer: Tokenizer) -> None:
+    def __init__(self, runner: ModelRunner, scheduler: Scheduler) -> None:
         self._runner = runner
         self._scheduler = scheduler
-        self._tokenizer = tokenizer
         self.counters = Counters()
         self.is_stalled = False
 
@@ -140,7 +140,7 @@ class Engine:
             sampler_state=SamplerState(
                 params, frozenset(tokens), (*endings, *params.stop_token_ids), random.Random(seed)
             ),
-            text_state=Detokenizer(self._tokenizer, params.stop),
+            text_state=Detokenizer(request.tokenizer, params.stop),
         )
 
     def _publish(self, sequence: Sequence, choice: Sample) -> Output:
@@ -177,14 +177,9 @@ class Engine:
     def _logprobs(self, sequence: Sequence, choice: Sample) -> tuple[TokenLogprob, ...]:
         if sequence.params.logprobs is None:
             return ()
-        top = tuple(self._token(token, logprob) for token, logprob in choice.top)
-        return (self._token(choice.token, choice.logprob, top),)
-
-    def _token(
-        self, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
-    ) -> TokenLogprob:
-        text, data = self._tokenizer.token_text(token), self._tokenizer.token_bytes(token)
-        return TokenLogprob(token, text, data, logprob, top)
+        tokenizer = sequence.text_state.tokenizer
+        top = tuple(_token(tokenizer, token, logprob) for token, logprob in choice.top)
+        return (_token(tokenizer, choice.token, choice.logprob, top),)
 
     def _fail(self, sequence: Sequence) -> Output:
         self._scheduler.finish(sequence)
@@ -198,6 +193,13 @@ class Engine:
             if sequence.generated == 0 and sequence.computed == sequence.cached:
                 self.counters.cached_tokens += sequence.cached
                 self.counters.prompt_tokens += sequence.prompt_length
+
+
+def _token(
+    tokenizer: Tokenizer, token: int, logprob: float, top: tuple[TokenLogprob, ...] = ()
+) -> TokenLogprob:
+    text, data = tokenizer.token_text(token), tokenizer.token_bytes(token)
+    return TokenLogprob(token, text, data, logprob, top)
 
 
 def _failed(sequence: Sequence) -> Output:

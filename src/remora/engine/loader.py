@@ -24,8 +24,9 @@ from remora.engine.prover import Prover
 from remora.engine.runner import ModelRunner
 from remora.engine.scheduler import Residency, Scheduler
 from remora.engine.scorer import Scorer
-from remora.engine.tokenizer import Tokenizer, read_template
-from remora.errors import AdapterBroken, ConfigError, ModelError
+from remora.engine.tokenizer import Tokenizer
+from remora.engine.tokenizer_pool import TokenizerPool
+from remora.errors import ConfigError
 from remora.formats.probe_file import read_probe_file
 from remora.lora.adapter import Adapter, AdapterPlan, load_adapter, plan_adapter
 from remora.lora.sites import Sites
@@ -87,7 +88,7 @@ def load_engine(
     """
     on_progress("reading the configuration", 0.0)
     config = read_model_config(folder)
-    tokenizer = Tokenizer(folder)
+    tokenizers = TokenizerPool(folder, config.eos_ids)
     threads = use_threads(options.threads)
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device, config.dtype)
@@ -111,7 +112,8 @@ def load_engine(
     sites = sites_of(config)
     evicted: deque[Adapter] = deque()
     store = AdapterStore(
-        check=lambda path: _check_adapter(path, sites, tokenizer, options.max_lora_rank),
+        check=lambda path: _check_adapter(path, sites, options.max_lora_rank),
+        read_tokenizer=tokenizers.of,
         load=lambda plan: load_adapter(
             plan, sites, dtype, device, lambda name: read_tensor(folder, name)
         ),
@@ -131,7 +133,7 @@ def load_engine(
         max_batch_size=options.max_batch_size,
         prefill_chunk=options.prefill_chunk or _PREFILL_CHUNK[device],
     )
-    core = Engine(runner, scheduler, tokenizer)
+    core = Engine(runner, scheduler)
 
     def forget_evicted() -> None:
         # Adapters leave memory in any thread; what was stacked of them belongs to the engine's.
@@ -144,12 +146,12 @@ def load_engine(
         before_step=forget_evicted,
         on_start=lambda: torch.set_num_threads(threads),
     )
-    prover = Prover(Scorer(decoder, engine.errands, dtype, device), tokenizer)
+    prover = Prover(Scorer(decoder, engine.errands, dtype, device), tokenizers)
     return LoadedEngine(
         engine=engine,
         core=core,
         scheduler=scheduler,
-        tokenizer=tokenizer,
+        tokenizer=tokenizers.base,
         adapters=store,
         config=config,
         digest=digest,
@@ -159,13 +161,9 @@ def load_engine(
     )
 
 
-def _check_adapter(folder: Path, sites: Sites, tokenizer: Tokenizer, max_rank: int) -> AdapterPlan:
+def _check_adapter(folder: Path, sites: Sites, max_rank: int) -> AdapterPlan:
     plan = plan_adapter(folder, sites, max_rank=max_rank)
     read_probe_file(folder)
-    try:
-        read_template(folder, tokenizer.special_tokens)
-    except ModelError as error:
-        raise AdapterBroken(str(error), hint=error.hint) from error
     return plan
 
 

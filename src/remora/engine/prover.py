@@ -12,7 +12,7 @@ from torch import Tensor
 
 from remora.engine.replay import replay
 from remora.engine.scorer import Scorer
-from remora.engine.tokenizer import Tokenizer
+from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import AdapterBroken, ModelError
 from remora.lora.adapter import Adapter
 from remora.lora.probe import ProbeResult
@@ -26,10 +26,10 @@ _PROMPT_TOKENS = 8
 class Prover:
     """Compares adapters with their base. For one thread, which is not the engine's."""
 
-    def __init__(self, scorer: Scorer, tokenizer: Tokenizer) -> None:
+    def __init__(self, scorer: Scorer, tokenizers: TokenizerPool) -> None:
         self._scorer = scorer
-        self._tokenizer = tokenizer
-        self._prompt = tokenizer.encode(PROMPT, add_special_tokens=True)[:_PROMPT_TOKENS]
+        self._tokenizers = tokenizers
+        self._prompt = tokenizers.base.encode(PROMPT, add_special_tokens=True)[:_PROMPT_TOKENS]
         self._digest = hashlib.sha256(" ".join(map(str, self._prompt)).encode()).hexdigest()
 
     @torch.inference_mode()
@@ -52,7 +52,7 @@ class Prover:
                 f"{folder}: this adapter has no effect; every score is the base model's",
                 hint="Its lora_B is zero, as before training: save the trained weights.",
             )
-        result, warnings = replay(folder, adapter, self._scorer, self._tokenizer)
+        result, warnings = replay(folder, adapter, self._scorer, self._tokenizers.of(folder))
         for warning in warnings:
             logger.warning("%s", warning)
         divergence = _divergence(base[:, :width], own[:, :width])

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from remora.engine.scorer import Scorer
-from remora.engine.tokenizer import Tokenizer, read_template
+from remora.engine.tokenizer import Tokenizer
 from remora.errors import AdapterBroken, RequestError
 from remora.formats.probe_file import PROBE_FILE, ProbeLine, read_probe_file
 from remora.lora.adapter import Adapter
@@ -77,8 +77,7 @@ def replay(
 
 def _read(folder: Path, tokenizer: Tokenizer) -> list[_Line]:
     asked = read_probe_file(folder)
-    template = read_template(folder, tokenizer.special_tokens) if asked else None
-    template = template or tokenizer.template
+    template = tokenizer.template
     lines = []
     for number, line in asked.items():
         where = f"{folder / PROBE_FILE}, line {number}"

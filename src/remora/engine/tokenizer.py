@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,9 +16,12 @@ from remora.errors import ModelError
 
 
 class Tokenizer:
-    """A folder's ``tokenizer.json``, with its special tokens and chat template if it has one."""
+    """A folder's ``tokenizer.json``, with its special tokens and chat template if it has one.
 
-    def __init__(self, folder: Path) -> None:
+    ``endings`` are the tokens that end an answer: those given, and the tokenizer's own.
+    """
+
+    def __init__(self, folder: Path, endings: Sequence[int] = ()) -> None:
         path = folder / "tokenizer.json"
         if not path.exists():
             raise ModelError(
@@ -41,13 +45,33 @@ class Tokenizer:
             config, _read_json(folder / "special_tokens_map.json")
         )
         self.template = read_template(folder, self.special_tokens)
+        self.endings = self._with_eos(endings)
 
-    @property
-    def eos_id(self) -> int | None:
-        """The id of the token that the tokenizer calls end of sequence."""
+    def with_files_of(self, folder: Path, base: Tokenizer, base_folder: Path) -> Tokenizer:
+        """This vocabulary with an adapter's special tokens, endings and chat template.
+
+        What the adapter's folder lacks is the base model's.
+        """
+        other = copy.copy(self)
+        own = _special_tokens(
+            _read_json(folder / "tokenizer_config.json"),
+            _read_json(folder / "special_tokens_map.json"),
+        )
+        other.special_tokens = base.special_tokens | own
+        other.template = read_template(folder, other.special_tokens)
+        if other.template is None:
+            other.template = read_template(base_folder, other.special_tokens)
+        ids = list(base.endings)
+        if self.raw is not base.raw:
+            ids = _ids([self.raw.token_to_id(base.token_text(token)) for token in ids])
+        ids += _ids(_read_json(folder / "generation_config.json").get("eos_token_id"))
+        other.endings = other._with_eos(ids)
+        return other
+
+    def _with_eos(self, endings: Sequence[int]) -> tuple[int, ...]:
         token = self.special_tokens.get("eos_token")
-        found: int | None = None if token is None else self.raw.token_to_id(token)
-        return found
+        eos = None if token is None else self.raw.token_to_id(token)
+        return tuple(dict.fromkeys([*endings, *_ids(eos)]))
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Token ids of a text."""
@@ -123,6 +147,11 @@ def _special_tokens(*sources: Mapping[str, Any]) -> dict[str, str]:
             if isinstance(content, str):
                 found.setdefault(key, content)
     return found
+
+
+def _ids(value: Any) -> list[int]:
+    """Token ids as configurations write them: one, several or none."""
+    return [token for token in (value if isinstance(value, list) else [value]) if token is not None]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -15,7 +15,14 @@ from remora.formats.folder import Folder, LocalFolder
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
-TEMPLATE_FILES = ("chat_template.jinja", "tokenizer_config.json")
+# What its prompts are made with, and its answers read with, where they are not the base model's.
+TEXT_FILES = (
+    "chat_template.jinja",
+    "generation_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +112,18 @@ def adapter_digest(folder: Path) -> str:
 
 def version_files(folder: Path) -> list[str]:
     """The names of the files in a PEFT folder that decide an answer."""
-    own_template = [name for name in TEMPLATE_FILES if (folder / name).exists()]
-    return [CONFIG_FILE, WEIGHTS_FILE, *own_template]
+    return [CONFIG_FILE, WEIGHTS_FILE, *text_files(folder)]
+
+
+def text_files(folder: Path) -> list[str]:
+    """The files of an own tokenizer or chat template in a PEFT folder."""
+    return [name for name in TEXT_FILES if (folder / name).exists()]
 
 
 def version_digest(digests: Mapping[str, str]) -> str:
     """The `adapter_digest` of a folder whose files have these digests (SHA-256, hex)."""
     total = hashlib.sha256()
-    for name in (CONFIG_FILE, WEIGHTS_FILE, *TEMPLATE_FILES):
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *TEXT_FILES):
         if name in digests:
             total.update(name.encode())
             total.update(bytes.fromhex(digests[name]))

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import adapter_digest
@@ -41,7 +42,8 @@ class Version:
     """One version of an adapter.
 
     ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run. ``probe``
-    is what its proof found, None until it has been in memory once.
+    is what its proof found, None until it has been in memory once. ``tokenizer`` is whatever the
+    engine makes tokens of its prompts with, and text of its answers.
     """
 
     key: str
@@ -52,13 +54,15 @@ class Version:
     reason: str | None = None
     adapter: Adapter | None = None
     probe: ProbeResult | None = None
+    tokenizer: Any = None
     holds: int = 0
     pins: int = 0
 
 
 class AdapterStore:
-    """Names, versions and residency. ``check`` reads a folder's header, ``load`` its weights, and
-    ``prove`` tells what an adapter does, or raises `AdapterError` if it must not be served.
+    """Names, versions and residency. ``check`` reads a folder's header, ``read_tokenizer`` its
+    tokenizer, ``load`` its weights, and ``prove`` tells what an adapter does, or raises
+    `AdapterError` if it must not be served.
 
     ``on_change`` is called after a load has ended, ``on_evict`` when an adapter leaves memory;
     both in whichever thread that happens. All loading is done in one thread, which calls
@@ -69,6 +73,7 @@ class AdapterStore:
         self,
         *,
         check: Callable[[Path], AdapterPlan],
+        read_tokenizer: Callable[[Path], Any],
         load: Callable[[AdapterPlan], Adapter],
         prove: Callable[[Adapter, Path], ProbeResult],
         max_resident: int,
@@ -77,6 +82,7 @@ class AdapterStore:
         prepare_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._check = check
+        self._read_tokenizer = read_tokenizer
         self._load = load
         self._prove = prove
         self._max_resident = max_resident
@@ -234,9 +240,10 @@ class AdapterStore:
     def _version(self, folder: Path) -> Version:
         """The version that a folder holds now: a known one if its digest is known."""
         plan = self._check(folder)
+        tokenizer = self._read_tokenizer(folder)
         key = adapter_digest(folder)
         with self._lock:
-            return self._known(key) or Version(key, folder, plan)
+            return self._known(key) or Version(key, folder, plan, tokenizer=tokenizer)
 
     def _known(self, key: str) -> Version | None:
         # What is staged is in memory, and no name leads to it yet.

@@ -1,0 +1,53 @@
+"""The tokenizers of a base model and of its adapters; those with equal files share one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from remora.engine.tokenizer import Tokenizer
+from remora.errors import AdapterBroken, ModelError
+from remora.formats.adapter_config import text_files
+
+_FILE = "tokenizer.json"
+
+
+class TokenizerPool:
+    """``base`` is the base model's, whose answers the tokens ``endings`` end."""
+
+    def __init__(self, folder: Path, endings: Sequence[int]) -> None:
+        self.base = Tokenizer(folder, endings)
+        self._folder = folder
+        self._base_digest = _digest(folder / _FILE)
+        self._known: WeakValueDictionary[tuple[str, ...], Tokenizer] = WeakValueDictionary()
+
+    def of(self, folder: Path) -> Tokenizer:
+        """An adapter's tokenizer: the base model's, but for what its folder says otherwise.
+
+        Raises `AdapterBroken` if one of its files can't be used.
+        """
+        try:
+            digests = {name: _digest(folder / name) for name in text_files(folder)}
+            own = digests.get(_FILE, self._base_digest) != self._base_digest
+            if not own:
+                digests.pop(_FILE, None)
+            if not digests:
+                return self.base
+            key = tuple(f"{name} {digest}" for name, digest in digests.items())
+            found = self._known.get(key)
+            if found is None:
+                vocabulary = Tokenizer(folder) if own else self.base
+                found = vocabulary.with_files_of(folder, self.base, self._folder)
+                self._known[key] = found
+        except ModelError as error:
+            raise AdapterBroken(str(error), hint=error.hint) from error
+        except OSError as error:
+            raise AdapterBroken(f"{folder} can't be read: {error.strerror}") from error
+        return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
