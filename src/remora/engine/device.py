@@ -51,16 +51,6 @@ def choose_dtype(wanted: Dtype, device: str, saved: str) -> torch.dtype:
     return torch.float32 if full * _CLEARLY < half else torch.bfloat16
 
 
-def use_threads(wanted: int | None) -> int:
-    """Set and return the number of CPU threads of one operation.
-
-    PyTorch's own default is one for each core, or what OMP_NUM_THREADS says.
-    """
-    if wanted is not None:
-        torch.set_num_threads(wanted)
-    return torch.get_num_threads()
-
-
 def free_memory(device: str) -> int:
     """Bytes that may still be taken on a device."""
     if device == "cuda":

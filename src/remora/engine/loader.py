@@ -13,7 +13,7 @@ import torch
 from remora.engine.async_engine import AsyncEngine
 from remora.engine.checkpoint import Checkpoint, read_tensor
 from remora.engine.decoder import load_decoder, sites_of
-from remora.engine.device import choose_device, choose_dtype, free_memory, use_threads
+from remora.engine.device import choose_device, choose_dtype, free_memory
 from remora.engine.engine import Engine
 from remora.engine.extents import SMALLEST, size_for
 from remora.engine.kv_cache import KVCache
@@ -24,6 +24,7 @@ from remora.engine.prover import Prover
 from remora.engine.runner import ModelRunner
 from remora.engine.scheduler import Residency, Scheduler
 from remora.engine.scorer import Scorer
+from remora.engine.threads import start_team, use_threads
 from remora.engine.tokenizer import Tokenizer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import ConfigError
@@ -144,7 +145,7 @@ def load_engine(
         core,
         capacity=options.max_batch_size + options.max_queue,
         before_step=forget_evicted,
-        on_start=lambda: torch.set_num_threads(threads),
+        on_start=lambda: start_team(threads),
     )
     prover = Prover(Scorer(decoder, engine.errands, dtype, device), tokenizers)
     return LoadedEngine(
