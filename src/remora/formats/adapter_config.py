@@ -97,7 +97,7 @@ def adapter_config_of(folder: Folder) -> AdapterConfig:
 def adapter_digest(folder: Path) -> str:
     """SHA-256 (hex) of all files that decide an answer: the identity of an adapter's version."""
     digests = {}
-    for name in version_files(folder):
+    for name in (CONFIG_FILE, WEIGHTS_FILE, *text_files(folder)):
         path = folder / name
         try:
             with path.open("rb") as file:
@@ -108,11 +108,6 @@ def adapter_digest(folder: Path) -> str:
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
     return version_digest(digests)
-
-
-def version_files(folder: Path) -> list[str]:
-    """The names of the files in a PEFT folder that decide an answer."""
-    return [CONFIG_FILE, WEIGHTS_FILE, *text_files(folder)]
 
 
 def text_files(folder: Path) -> list[str]:

@@ -1,18 +1,19 @@
-"""What a folder without ``remora.toml`` serves, and why: its base, and the adapters made for it."""
+"""What a tree without ``remora.toml`` serves, and why: its base, and the adapters made for it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from remora.errors import AdapterBroken, ConfigError, ProjectNotFound
-from remora.formats.adapter_config import read_adapter_config
+from remora.formats.adapter_config import adapter_config_of
 from remora.project.hub_cache import cached_model, is_hub_id, model_name
 from remora.project.names import make_name, names_of
 from remora.project.scan import Scan, is_base, scan
+from remora.project.tree import LocalTree, Tree
 
 NEARBY = 4
 
@@ -56,20 +57,32 @@ class _Candidate:
 
 
 def discover(folder: Path, *, base: Path | None = None) -> Discovery:
-    """Choose what a folder serves; ``base`` settles which base it is.
+    """Choose what a folder of this machine serves; ``base`` settles which base it is.
 
     Raises `ProjectNotFound` when there is no base, and `ConfigError` when there are several and
     the adapters don't tell which.
     """
-    found = scan(folder)
-    candidates, left_out = _read_adapters(found)
-    bases = list(found.bases) or _nearby_bases(folder, candidates)
+    return discover_in(LocalTree(folder), base=base, elsewhere=_nearby_bases)
+
+
+def discover_in(
+    tree: Tree,
+    *,
+    base: Path | None = None,
+    elsewhere: Callable[[Path, Sequence[str]], list[Path]] = lambda _root, _names: [],
+) -> Discovery:
+    """The same for any tree. ``elsewhere`` finds bases of those names when it holds none."""
+    found = scan(tree)
+    candidates, left_out = _read_adapters(tree, found)
+    wanted = list(dict.fromkeys(c.base for c in candidates if c.base))
+    bases = list(found.bases) or elsewhere(tree.root, wanted)
     if base is not None:
         chosen, why = base, "named by the user"
-        bases = [base, *(other for other in bases if other.resolve() != base.resolve())]
+        bases = [base, *(other for other in bases if _real(other) != _real(base))]
     else:
-        chosen, why = _choose_base(folder, found, bases, candidates)
-    name = make_name(model_name(chosen))
+        chosen, why = _choose_base(tree, found, bases, candidates)
+    folder = tree.root
+    name = make_name(model_name(chosen) if chosen.is_absolute() else chosen.name)
     taken: list[tuple[_Candidate, str]] = []
     for candidate in candidates:
         meant = matching_bases(candidate.base, bases)
@@ -101,11 +114,14 @@ def matching_bases(named: str | None, bases: Sequence[Path]) -> list[Path]:
     model if both agree with a base, else the model's name alone.
     """
     wanted = [part.lower() for part in re.split(r"[\\/]+", named or "") if part]
-    scores = {
-        base: _common_end(wanted, [p.lower() for p in base.resolve().parts]) for base in bases
-    }
+    scores = {base: _common_end(wanted, [p.lower() for p in _real(base).parts]) for base in bases}
     best = max(scores.values(), default=0)
     return [base for base, score in scores.items() if score == best] if best else []
+
+
+def _real(path: Path) -> Path:
+    """Where links lead to on this machine; a path on a share is what it is."""
+    return path.resolve() if path.is_absolute() else path
 
 
 def _common_end(left: Sequence[str], right: Sequence[str]) -> int:
@@ -117,7 +133,7 @@ def _common_end(left: Sequence[str], right: Sequence[str]) -> int:
     return common
 
 
-def _read_adapters(found: Scan) -> tuple[list[_Candidate], list[Finding]]:
+def _read_adapters(tree: Tree, found: Scan) -> tuple[list[_Candidate], list[Finding]]:
     candidates = []
     left_out = [
         *(_left_out(path, "a checkpoint of the adapter above it") for path in found.checkpoints),
@@ -125,7 +141,7 @@ def _read_adapters(found: Scan) -> tuple[list[_Candidate], list[Finding]]:
     ]
     for path in found.adapters:
         try:
-            config = read_adapter_config(path)
+            config = adapter_config_of(tree.open(path))
         except AdapterBroken as error:
             left_out.append(_left_out(path, str(error)))
         else:
@@ -133,9 +149,8 @@ def _read_adapters(found: Scan) -> tuple[list[_Candidate], list[Finding]]:
     return candidates, left_out
 
 
-def _nearby_bases(folder: Path, candidates: Sequence[_Candidate]) -> list[Path]:
+def _nearby_bases(folder: Path, names: Sequence[str]) -> list[Path]:
     """Bases that the adapters name, around the folder or in the Hugging Face cache."""
-    names = list(dict.fromkeys(c.base for c in candidates if c.base))
     around = [
         base
         for ancestor in folder.parents[:NEARBY]
@@ -153,10 +168,10 @@ def _nearby_bases(folder: Path, candidates: Sequence[_Candidate]) -> list[Path]:
 
 
 def _choose_base(
-    folder: Path, found: Scan, bases: Sequence[Path], candidates: Sequence[_Candidate]
+    tree: Tree, found: Scan, bases: Sequence[Path], candidates: Sequence[_Candidate]
 ) -> tuple[Path, str]:
     if not bases:
-        raise _nothing_to_serve(folder, found, candidates)
+        raise _nothing_to_serve(tree, found, candidates)
     if len(bases) == 1:
         inside = bases[0] in found.bases
         return bases[0], f"the only base in {found.layout}" if inside else "the adapters name it"
@@ -164,27 +179,25 @@ def _choose_base(
     wanted = [base for base, count in users.items() if count]
     if len(wanted) == 1:
         return wanted[0], "the only one of several bases that adapters were trained on"
-    listed = "\n".join(f"  {_shown(b, folder)}  ({users[b]} adapters name it)" for b in bases)
+    listed = "\n".join(f"  {_shown(b, tree.root)}  ({users[b]} adapters name it)" for b in bases)
     raise ConfigError(
-        f"{folder} holds several base models, and one endpoint serves one:\n{listed}",
+        f"{tree.label} holds several base models, and one endpoint serves one:\n{listed}",
         hint="Choose one with --base, or write it down with `remora init`.",
     )
 
 
-def _nothing_to_serve(
-    folder: Path, found: Scan, candidates: Sequence[_Candidate]
-) -> ProjectNotFound:
+def _nothing_to_serve(tree: Tree, found: Scan, candidates: Sequence[_Candidate]) -> ProjectNotFound:
     hint = "Name the base model's folder with --base, or start from `remora init`."
     if candidates:
         bases = ", ".join(sorted({c.base or "an unnamed base" for c in candidates}))
-        message = f"{folder} holds adapters for {bases}, and no such base model"
+        message = f"{tree.label} holds adapters for {bases}, and no such base model"
     elif found.without_weights:
-        listed = ", ".join(_shown(path, folder) for path in found.without_weights)
-        message = f"{folder} holds a base model without *.safetensors: {listed}"
+        listed = ", ".join(_shown(path, tree.root) for path in found.without_weights)
+        message = f"{tree.label} holds a base model without *.safetensors: {listed}"
         hint = "Remora reads safetensors only; transformers' save_pretrained writes them."
     else:
         message = (
-            f"{folder} holds neither remora.toml nor a base model (config.json, *.safetensors)"
+            f"{tree.label} holds neither remora.toml nor a base model (config.json, *.safetensors)"
         )
     return ProjectNotFound(message, hint=hint)
 

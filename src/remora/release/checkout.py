@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import ReleaseBroken
 from remora.release.directory_share import DirectoryShare
-from remora.release.manifest import Content, File
+from remora.release.manifest import Content, File, tree_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,17 @@ def check_out(content: Content, share: DirectoryShare, into: Path) -> Checkout:
     Folders that are there are used again. Raises `ReleaseBroken` if the share lacks a file.
     """
     return Checkout(
-        base=_folder(into / "bases" / content.base.digest, content.base.files, share),
+        base=_folder(into / "bases", content.base.files, share),
         adapters={
-            name: _folder(into / "adapters" / adapter.digest, adapter.files, share)
+            name: _folder(into / "adapters", adapter.files, share)
             for name, adapter in content.adapters.items()
         },
     )
 
 
-def _folder(folder: Path, files: Iterable[File], share: DirectoryShare) -> Path:
+def _folder(parent: Path, files: Sequence[File], share: DirectoryShare) -> Path:
+    # The digest of an adapter leaves out files that no answer depends on; this one has them all.
+    folder = parent / tree_digest({file.name: file.digest for file in files})
     for file in files:
         entry = share.stat(file.place)
         if entry is None or entry.size != file.size:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from remora.errors import AdapterBroken, ConfigError, ModelError, RemoraError
-from remora.formats.adapter_config import version_files
-from remora.formats.safetensors_header import BrokenHeader, read_header
+from remora.formats.adapter_config import CONFIG_FILE as ADAPTER_CONFIG
+from remora.formats.adapter_config import TEXT_FILES
+from remora.formats.adapter_config import WEIGHTS_FILE as ADAPTER_WEIGHTS
+from remora.formats.folder import Folder, LocalFolder
+from remora.formats.probe_file import PROBE_FILE
+from remora.formats.safetensors_header import BrokenHeader, header_of
+from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.release.share import Share
 from remora.release.share_path import SharePath
+from remora.release.share_tree import ShareFolder, on_share
 
 INDEX = "model.safetensors.index.json"
 
@@ -55,49 +61,92 @@ def local_sources(project: Project, share: Share) -> Sources:
     Raises `ModelError`, `AdapterBroken` or `ConfigError` naming the file that is missing, damaged,
     or a link out of the project.
     """
-    base = [
-        _local(project.base / name, project.folder, ModelError)
-        for name in _base_files(project.base)
-    ]
+
+    def local(folder: Path, file: Checked) -> Source:
+        path = folder / file.name
+        _refuse_stray_link(path, project.folder)
+        return Source(file.name, file.size, path)
+
+    base = [local(project.base, file) for file in _base_files(LocalFolder(project.base))]
     adapters = {
-        name: tuple(
-            _local(folder / file, project.folder, AdapterBroken) for file in version_files(folder)
-        )
+        name: tuple(local(folder, file) for file in _adapter_files(LocalFolder(folder)))
         for name, folder in sorted(project.adapters.items())
     }
-    return Sources(project.name, tuple(_in_place(file, share) for file in base), adapters)
+    return Sources(project.name, tuple(_in_place(source, share) for source in base), adapters)
 
 
-def _base_files(folder: Path) -> list[str]:
-    """Names of the files that a base is served from; of the weights those that its index names."""
-    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+def sources_on_share(found: Discovery, share: Share) -> Sources:
+    """The files that a discovery found on a share; its base stays where it is.
+
+    Only headers are read. Raises as `local_sources` does.
+    """
+
+    def there(folder: Path, file: Checked, *, stays: bool) -> Source:
+        place = on_share(folder) / file.name
+        return Source(file.name, file.size, place=place, stays=stays)
+
+    def at(folder: Path) -> Folder:
+        return ShareFolder(share, on_share(folder))
+
+    return Sources(
+        found.name,
+        tuple(there(found.base, file, stays=True) for file in _base_files(at(found.base))),
+        {
+            name: tuple(there(path, file, stays=False) for file in _adapter_files(at(path)))
+            for name, path in sorted(found.adapters.items())
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A file that is there and whole, as far as its header says."""
+
+    name: str
+    size: int
+
+
+def _base_files(folder: Folder) -> list[Checked]:
+    """What a base is served from; of the weights those that its index names."""
+    names = [name for name in folder.names() if not name.startswith(".")]
     weights = [name for name in names if name.endswith(".safetensors")]
     if INDEX in names:
+        index = folder.place(INDEX)
         try:
-            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-            weights = sorted({str(name) for name in index["weight_map"].values()})
+            weights = sorted(
+                {str(f) for f in json.loads(folder.read(INDEX))["weight_map"].values()}
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{folder / INDEX} can't be read: {error!r}") from error
+            raise ModelError(f"{index} can't be read: {error!r}") from error
         if absent := [name for name in weights if name not in names]:
             raise ModelError(
-                f"{folder / INDEX} names files that the folder lacks: {', '.join(absent)}",
+                f"{index} names files that the folder lacks: {', '.join(absent)}",
                 hint="Copy the missing files into the folder.",
             )
-    return sorted([*weights, *(name for name in names if Path(name).suffix in _SERVED)])
+    others = [name for name in names if PurePosixPath(name).suffix in _SERVED]
+    return [_checked(folder, name, ModelError) for name in sorted([*weights, *others])]
 
 
-def _local(path: Path, project: Path, kind: type[RemoraError]) -> Source:
-    _refuse_stray_link(path, project)
-    SharePath((path.name,))
+def _adapter_files(folder: Folder) -> list[Checked]:
+    found = folder.names()
+    beside = [name for name in (*TEXT_FILES, PROBE_FILE) if name in found]
+    names = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, *beside]
+    return [_checked(folder, name, AdapterBroken) for name in names]
+
+
+def _checked(folder: Folder, name: str, kind: type[RemoraError]) -> Checked:
+    SharePath((name,))
     try:
-        size = path.stat().st_size
-        if path.suffix == ".safetensors":
-            read_header(path)
+        if name.endswith(".safetensors"):
+            header_of(folder, name)
+        return Checked(name, folder.size(name))
     except BrokenHeader as error:
         raise kind(str(error), hint="Copy the file again.") from error
     except OSError as error:
-        raise kind(f"{path} can't be read: {error.strerror}") from error
-    return Source(path.name, size, path)
+        raise kind(
+            f"{folder.place(name)} can't be read: {error.strerror or 'it is not there'}",
+            hint="Remora serves safetensors only, as save_pretrained writes them.",
+        ) from error
 
 
 def _refuse_stray_link(path: Path, project: Path) -> None:
