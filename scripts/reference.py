@@ -41,6 +41,10 @@ The exit code is 0, or 3 if there is an error (with `--strict`, or a warning). `
 `diagnostic` a line, with `code`, `severity`, `model`, `file`, `key`, `reason`, `meaning` and `fix`,
 and `checked` with the counts at the end.
 
+`remora serve` runs the same checks, but for those of the numbers, which are proved when an adapter
+is loaded: with an error in the base model it ends, an adapter with one is listed as failed with the
+reason, and one that is added later is refused.
+
 Of each tensor the first 64 KiB are looked at for NaN and infinity; when an adapter is loaded, all
 of it is. Whether an adapter asks for an option of PEFT that Remora can't run is told when it is
 loaded, too.

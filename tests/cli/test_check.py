@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from remora.cli.inspection import Inspection
+from remora.cli.output import Output
+from remora.errors import AdapterBroken, ModelError
+from remora.project.project import plain_project
 from tests.cli.conftest import Ran, Remora
 from tests.engine.tiny import Tiny
 from tests.engine.tiny import tiny as tiny  # noqa: PLC0414  A fixture.
@@ -333,3 +338,26 @@ def test_a_folder_that_is_not_there(remora: Remora, tmp_path: Path) -> None:
     ran = remora("check", str(tmp_path / "no"), str(tmp_path))
     assert ran.code == 2
     assert "does not exist" in ran.err
+
+
+def test_what_serve_finds_waits_for_the_spinner(
+    files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.configure(r=8)
+    project = replace(plain_project(files.base), adapters={"tone": files.adapter})
+    inspection = Inspection(project, Output(as_json=False))
+    inspection.base()
+    with pytest.raises(AdapterBroken, match="the configuration says 8"):
+        inspection.adapter(files.adapter)
+    assert capsys.readouterr().out == ""
+    inspection.tell()
+    assert capsys.readouterr().out.startswith("error   tone: ")
+    with pytest.raises(AdapterBroken):
+        inspection.adapter(files.adapter)
+    assert capsys.readouterr().out.startswith("error   tone: ")
+
+
+def test_serve_refuses_a_base_that_has_lost_a_shard(files: Files) -> None:
+    next(files.base.glob("model-0*.safetensors")).unlink()
+    with pytest.raises(ModelError, match="it is not there"):
+        Inspection(plain_project(files.base), Output(as_json=True)).base()

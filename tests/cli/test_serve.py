@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,48 @@ def test_a_model_that_cant_be_served_ends_it_with_its_code(tmp_path: Path) -> No
         error = named(process.until("error"), "error")
         assert process.process.wait(60) == error["exit_code"] == 3
         assert "could not be loaded" in error["message"]
+
+
+def test_what_the_checks_find_is_told_and_its_adapter_not_served(
+    project: Path, tmp_path: Path
+) -> None:
+    config = (project / "remora.toml").read_text(encoding="utf-8")
+    good = Path(tomllib.loads(config)["adapters"]["tone"])
+    broken = Path(shutil.copytree(good, tmp_path / "broken"))
+    settings = json.loads((broken / "adapter_config.json").read_text(encoding="utf-8"))
+    (broken / "adapter_config.json").write_text(json.dumps({**settings, "r": 9}), encoding="utf-8")
+    odd = Path(shutil.copytree(good, tmp_path / "odd"))
+    (odd / "chat_template.jinja").write_text("<|hm|>{{ messages }}", encoding="utf-8")
+    adapters = ["--adapter", f"broken={broken}", "--adapter", f"odd={odd}"]
+    with Serving(str(project), *adapters, "--json") as process:
+        events = process.until("ready")
+        told = [(e["model"], e["code"]) for e in events if e["event"] == "diagnostic"]
+        assert told == [
+            ("broken", "rank"),
+            ("odd", "own-template"),
+            ("odd", "missing-tokens"),
+        ]
+        states = {m["id"]: (m["state"], m["reason"]) for m in named(events, "ready")["models"]}
+        assert states["broken"][0] == "failed"
+        assert "the configuration says 9" in states["broken"][1]
+        assert states["odd"][0] != "failed"
+        url = named(events, "ready")["url"]
+        asked = httpx.post(f"{url}/v1/chat/completions", json={**BODY, "model": "broken"})
+        assert asked.status_code == 400
+        assert "the configuration says 9" in asked.text
+        later = {"name": "later", "path": str(broken)}
+        assert httpx.post(f"{url}/admin/adapters", json=later).status_code == 400
+
+
+def test_a_base_that_the_checks_refuse_is_not_loaded(project: Path, tmp_path: Path) -> None:
+    config = (project / "remora.toml").read_text(encoding="utf-8")
+    base = Path(shutil.copytree(Path(tomllib.loads(config)["model"]["base"]), tmp_path / "base"))
+    next(base.glob("model-0*.safetensors")).unlink()
+    with Serving("--base", str(base), "--port", "0", "--json") as process:
+        events = process.until("error")
+        assert named(events, "diagnostic")["code"] == "base-weights"
+        assert "it is not there" in named(events, "error")["message"]
+        assert process.process.wait(60) == 3
 
 
 def test_packages_that_are_missing_are_named(

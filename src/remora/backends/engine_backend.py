@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from remora.backends.backend import (
     AdapterChange,
@@ -74,6 +74,18 @@ class EngineGeneration:
         return _refusal(self.model.id, self.version)
 
 
+class Inspector(Protocol):
+    """Looks at what is to be served, before it is loaded."""
+
+    def base(self) -> None:
+        """Raises `ModelError` if the base model can't be served."""
+        ...
+
+    def adapter(self, folder: Path) -> None:
+        """Raises `AdapterError` if an adapter can't be."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Admitted:
     """What answers a request; ``version`` is None for the base."""
@@ -95,6 +107,7 @@ class EngineBackend:
         on_progress: Callable[[Status], None] = lambda status: None,
         *,
         release: str = "",
+        inspector: Inspector | None = None,
     ) -> None:
         self._base = base
         self._name = name
@@ -102,6 +115,7 @@ class EngineBackend:
         self._options = options
         self._on_progress = on_progress
         self._release = release
+        self._inspector = inspector
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
@@ -212,11 +226,15 @@ class EngineBackend:
     def _load_all(self) -> None:
         from remora.engine.loader import load_engine
 
+        inspector = self._inspector
         try:
+            if inspector is not None:
+                inspector.base()
             loaded = load_engine(
                 self._base,
                 self._options,
                 lambda detail, progress: self._set(Phase.LOADING, detail, progress),
+                None if inspector is None else inspector.adapter,
             )
             for name, folder in self._initial.items():
                 self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)

@@ -14,6 +14,7 @@ from remora.backends.backend import ModelCard, Phase, Status
 from remora.cli.chat import DEFAULT_ENDPOINT
 from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
+from remora.cli.inspection import Inspection
 from remora.cli.output import Output
 from remora.cli.plan import Plan
 from remora.errors import ConfigError
@@ -40,14 +41,21 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
     with Progress(output) as progress:
         _tell_listening(output, plan, url_of(listener))
         project = plan.project
+        inspection = Inspection(project, output)
         backend = EngineBackend(
-            project.base, project.name, project.adapters, plan.options, progress.show
+            project.base,
+            project.name,
+            project.adapters,
+            plan.options,
+            progress.show,
+            inspector=inspection,
         )
         backend.start()
 
         def tell_ready(url: str) -> None:
             progress.end()
             _tell_ready(output, plan, url, backend.models())
+            inspection.tell()
 
         Server(backend, plan.settings, listener, tell_ready).run()
     output.say("stopped", "Stopped.")

@@ -81,9 +81,14 @@ class _Pins:
 
 
 def load_engine(
-    folder: Path, options: EngineOptions, on_progress: Callable[[str, float], None]
+    folder: Path,
+    options: EngineOptions,
+    on_progress: Callable[[str, float], None],
+    inspect: Callable[[Path], None] | None = None,
 ) -> LoadedEngine:
     """Read a base model and prepare to serve it; reports what it does and how far it is (0 to 1).
+
+    ``inspect`` is called with every adapter's folder first, and may raise `AdapterError`.
 
     Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
     """
@@ -113,7 +118,7 @@ def load_engine(
     sites = sites_of(config)
     evicted: deque[Adapter] = deque()
     store = AdapterStore(
-        check=lambda path: _check_adapter(path, sites, options.max_lora_rank),
+        check=lambda path: _check_adapter(path, inspect, sites, options.max_lora_rank),
         read_tokenizer=tokenizers.of,
         load=lambda plan: load_adapter(
             plan, sites, dtype, device, lambda name: read_tensor(folder, name)
@@ -162,7 +167,11 @@ def load_engine(
     )
 
 
-def _check_adapter(folder: Path, sites: Sites, max_rank: int) -> AdapterPlan:
+def _check_adapter(
+    folder: Path, inspect: Callable[[Path], None] | None, sites: Sites, max_rank: int
+) -> AdapterPlan:
+    if inspect is not None:
+        inspect(folder)
     plan = plan_adapter(folder, sites, max_rank=max_rank)
     read_probe_file(folder)
     return plan

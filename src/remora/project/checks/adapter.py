@@ -56,7 +56,7 @@ def check_adapter(
     try:
         if sample and not base.broken:
             found += check_values(name, folder, header, layout, sample=sample)
-        found += check_tokens(name, base, folder, header)
+        found += check_tokens(name, base, folder, layout.rows)
     except OSError as error:
         found.append(Diagnostic(rules.ADAPTER_WEIGHTS, name, WEIGHTS_FILE, str(error)))
     return found + check_precision(name, base, header, dtype)

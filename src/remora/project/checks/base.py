@@ -13,6 +13,7 @@ from remora.formats.safetensors_header import BrokenHeader, TensorEntry, header_
 from remora.formats.vocabulary import TOKENIZER_FILE, Vocabulary, read_vocabulary
 from remora.project.checks import rules
 from remora.project.checks.diagnostic import Diagnostic, several
+from remora.project.checks.modules import Modules
 from remora.project.checks.rules import Rule
 
 CONFIG = "config.json"
@@ -37,6 +38,7 @@ class Base:
     config: Mapping[str, Any]
     tensors: Mapping[str, TensorEntry]
     broken: bool
+    modules: Modules
     vocabulary: Vocabulary
     embeddings: int | None
 
@@ -82,7 +84,7 @@ def read_base(
             say(rules.BASE_TOKENIZER, TOKENIZER_FILE, "there is no such file, or it has no tokens")
     embeddings = [entry.shape[0] for key, entry in tensors.items() if key.endswith(_EMBEDDINGS)]
     rows = max(embeddings, default=None)
-    base = Base(name, origin, folder, config, tensors, broken, vocabulary, rows)
+    base = Base(name, origin, folder, config, tensors, broken, Modules(tensors), vocabulary, rows)
     if config and base.architecture not in architectures:
         reason = f"{base.architecture!r} is not one of {', '.join(sorted(architectures))}"
         say(rules.BASE_ARCHITECTURE, CONFIG, reason, "architectures")
@@ -92,7 +94,7 @@ def read_base(
 
 def _layers(base: Base) -> list[Diagnostic]:
     numbers = {layer_of(key) for key in base.tensors} - {None}
-    if base.broken or not numbers or base.layers in (None, len(numbers)):
+    if base.broken or not numbers or len(numbers) >= (base.layers or 0):
         return []
     reason = f"the weights hold {len(numbers)} layers, and the configuration says {base.layers}"
     return [Diagnostic(rules.BASE_LAYERS, base.name, CONFIG, reason, "num_hidden_layers")]

@@ -49,7 +49,7 @@ BASE_WEIGHTS = Rule(
 BASE_LAYERS = Rule(
     "base-layers",
     Severity.ERROR,
-    "The weights hold more or fewer layers than `config.json` says.",
+    "The weights hold fewer layers than `config.json` says.",
     "Take config.json and the weights from the same model.",
 )
 BASE_TOKENIZER = Rule(

@@ -16,6 +16,8 @@ from remora.project.checks.diagnostic import Diagnostic, several
 from remora.project.checks.modules import Modules
 from remora.project.checks.rules import Rule
 
+_OTHERS = (Part.MAGNITUDE, Part.BIAS, Part.COPY)
+_TABLES = ("embed_tokens", "wte", "lm_head")
 _PAIRS = ((Part.A, Part.B), (Part.EMBEDDING_A, Part.EMBEDDING_B))
 
 
@@ -32,10 +34,12 @@ class Pair:
 
 @dataclass(slots=True)
 class Layout:
-    """An adapter's tensors, sorted by what they are. ``others`` change the model besides pairs."""
+    """An adapter's tensors, sorted by what they are. ``others`` change the model besides pairs;
+    ``rows`` counts the tokens of its own embeddings or head, if it brings any."""
 
     pairs: list[Pair] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
+    rows: int | None = None
     problems: dict[Rule, list[tuple[str, str]]] = field(default_factory=dict)
 
     def blame(self, rule: Rule, key: str, reason: str) -> None:
@@ -51,16 +55,16 @@ def check_tensors(
     max_rank: int,
 ) -> tuple[Layout, list[Diagnostic]]:
     """Sort an adapter's tensors, and say what is wrong: one diagnostic a rule, with the first."""
-    modules, layout = Modules(base.tensors), Layout()
+    layout = Layout()
     if base.broken:
         return layout, []
-    _sort(base, modules, header, layout)
+    _sort(base, header, layout)
     for pair in layout.pairs:
         _check_pair(pair, config, header, layout, max_rank)
     if not layout.pairs and not layout.problems:
         layout.blame(rules.ADAPTER_WEIGHTS, "", "the file holds no LoRA weights")
     if not layout.problems:  # An adapter of another model lacks everything.
-        _missing_modules(modules, config, layout)
+        _missing_modules(base.modules, config, layout)
     return layout, [_told(name, rule, found) for rule, found in layout.problems.items()]
 
 
@@ -69,21 +73,23 @@ def _told(name: str, rule: Rule, found: Sequence[tuple[str, str]]) -> Diagnostic
     return Diagnostic(rule, name, WEIGHTS_FILE, found[0][1] + several(keys), keys[0] or None)
 
 
-def _sort(base: Base, modules: Modules, header: Mapping[str, TensorEntry], layout: Layout) -> None:
+def _sort(base: Base, header: Mapping[str, TensorEntry], layout: Layout) -> None:
     by_module: dict[str, dict[Part, str]] = {}
-    for key in header:
+    for key, entry in header.items():
         parsed = parse_key(key)
-        path = None if parsed is None else modules.find(parsed.module)
-        if parsed is None or (path is None and f"{parsed.module}.weight" not in base.tensors):
+        path = None if parsed is None else base.modules.find(parsed.module)
+        if parsed is None or path is None:
             _blame_stranger(base, key, layout)
-        elif parsed.part in (Part.MAGNITUDE, Part.BIAS, Part.COPY):
+        elif parsed.part in _OTHERS:
             layout.others.append(key)
+            if parsed.part is Part.COPY and path.endswith(_TABLES):
+                layout.rows = max(layout.rows or 0, entry.shape[0])
         else:
-            by_module.setdefault(path or parsed.module, {})[parsed.part] = key
+            by_module.setdefault(path, {})[parsed.part] = key
     for path, parts in by_module.items():
         for a, b in _PAIRS:
             if a in parts and b in parts:
-                size = modules.size(path)
+                size = base.modules.size(path)
                 layout.pairs.append(Pair(path, parts[a], parts[b], size, a is Part.EMBEDDING_A))
             elif a in parts or b in parts:
                 there, gone = (a, b) if a in parts else (b, a)

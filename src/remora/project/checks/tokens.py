@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 from remora.formats.folder import Folder
 from remora.formats.json_object import BrokenJson
-from remora.formats.peft_keys import Part, parse_key
-from remora.formats.safetensors_header import TensorEntry
 from remora.formats.vocabulary import CONFIG_FILE, TOKENIZER_FILE, Vocabulary, read_vocabulary
 from remora.project.checks import rules
 from remora.project.checks.base import Base
@@ -18,10 +16,11 @@ from remora.project.checks.rules import Rule
 _MARKER = re.compile(r"<\|[^|<>\s]+\|>")
 
 
-def check_tokens(
-    name: str, base: Base, folder: Folder, header: Mapping[str, TensorEntry]
-) -> list[Diagnostic]:
-    """Compare an adapter's tokenizer files with the base model's. Raises `OSError`."""
+def check_tokens(name: str, base: Base, folder: Folder, rows: int | None) -> list[Diagnostic]:
+    """Compare an adapter's tokenizer files with the base model's. Raises `OSError`.
+
+    ``rows`` counts the tokens of the adapter's own embeddings, if it brings any.
+    """
     found: list[Diagnostic] = []
 
     def say(rule: Rule, file: str, reason: str, key: str | None = None) -> None:
@@ -34,11 +33,10 @@ def check_tokens(
     except BrokenJson as error:
         say(rules.ADAPTER_CONFIG, TOKENIZER_FILE if own else CONFIG_FILE, str(error))
         return found
-    rows = _rows(header)
     if rows is not None and base.embeddings is not None and rows != base.embeddings:
         reason = f"it brings {rows} embeddings, the base model has {base.embeddings}"
         say(rules.EMBEDDINGS, "adapter_model.safetensors", reason)
-    if words.ids != base.vocabulary.ids:
+    if not shared and words.ids != base.vocabulary.ids:
         say(rules.OWN_TOKENIZER, TOKENIZER_FILE, _difference(words.ids, base.vocabulary.ids))
         if beyond := _beyond(words, max(rows or 0, base.embeddings or 0)):
             reason = f"{beyond[0]!r}{several(beyond)} lies beyond the embeddings"
@@ -62,17 +60,6 @@ def _is_same(left: Folder, right: Folder, file: str) -> bool:
         return left.size(file) == right.size(file) and left.read(file) == right.read(file)
     except FileNotFoundError:
         return False
-
-
-def _rows(header: Mapping[str, TensorEntry]) -> int | None:
-    """The tokens that an adapter's own embeddings or head have, if it brings any."""
-    rows = []
-    for key, entry in header.items():
-        parsed = parse_key(key)
-        table = parsed is not None and parsed.module.endswith(("embed_tokens", "lm_head", "wte"))
-        if table and parsed is not None and parsed.part is Part.COPY and len(entry.shape) == 2:
-            rows.append(entry.shape[0])
-    return max(rows, default=None)
 
 
 def _beyond(words: Vocabulary, rows: int) -> list[str]:
