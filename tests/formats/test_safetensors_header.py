@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError, safe_open
 
 from remora.formats.safetensors_header import BrokenHeader, TensorEntry, read_header
 
@@ -54,6 +55,9 @@ BROKEN: dict[str, tuple[object, str]] = {
     "wrong size": ({"a": entry("F32", [2], 0, 4)}, "bytes for"),
     "beyond the end": ({"a": entry("F32", [2], 0, 8)}, "truncated"),
     "before the start": ({"a": entry("F32", [1], -4, 0)}, "truncated"),
+    "overlap": ({"a": entry("F32", [1], 0, 4), "b": entry("U8", [2], 2, 4)}, "overlaps"),
+    "gap": ({"a": entry("U8", [1], 0, 1), "b": entry("U8", [2], 2, 4)}, "gap"),
+    "more than the tensors": ({"a": entry("U8", [2], 0, 2)}, "belong to no tensor"),
 }
 
 
@@ -116,3 +120,31 @@ def test_any_bytes_are_a_header_or_broken(tmp_path: Path, data: bytes) -> None:
         return
     for one in found.values():
         assert 0 <= one.start <= one.stop <= len(data)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=4),
+    size=st.integers(0, 6),
+)
+def test_tensors_lie_as_the_reference_implementation_wants_it(
+    tmp_path: Path, spans: list[tuple[int, int]], size: int
+) -> None:
+    header = {
+        f"t{number}": entry("U8", [max(stop - start, 0)], start, stop)
+        for number, (start, stop) in enumerate(spans)
+    }
+    path = write(tmp_path / "a.safetensors", header, bytes(size))
+    try:
+        with safe_open(path, "numpy"):
+            expected = True
+    except SafetensorError:
+        expected = False
+    try:
+        read_header(path)
+        sound = True
+    except BrokenHeader:
+        sound = False
+    assert sound == expected

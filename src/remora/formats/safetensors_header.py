@@ -49,8 +49,8 @@ def read_header(path: Path) -> dict[str, TensorEntry]:
 def header_of(folder: Folder, name: str) -> dict[str, TensorEntry]:
     """The tensors of a file, with ``start`` and ``stop`` counted from the file's first byte.
 
-    Raises `OSError`, and `BrokenHeader` where the header is damaged or a tensor is not as long as
-    its type and shape say, or not within the file.
+    Raises `OSError`, and `BrokenHeader` where the header is damaged, a tensor is not as long as
+    its type and shape say or not within the file, or a byte belongs to two tensors or to none.
     """
     place, size = folder.place(name), folder.size(name)
     prefix = folder.read(name, 0, 8)
@@ -68,11 +68,24 @@ def header_of(folder: Folder, name: str) -> dict[str, TensorEntry]:
         raise BrokenHeader(f"{place}: the header is not JSON: {error}") from error
     if not isinstance(header, dict):
         raise BrokenHeader(f"{place}: the header is not a JSON object")
-    return {
+    entries = {
         name: _entry(place, name, value, offset=8 + length, size=size)
         for name, value in header.items()
         if name != "__metadata__"
     }
+    _check_cover(place, entries, start=8 + length, stop=size)
+    return entries
+
+
+def _check_cover(place: str, entries: dict[str, TensorEntry], *, start: int, stop: int) -> None:
+    """Every byte of the data belongs to one tensor, as the format demands."""
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].stop)):
+        if entry.start != start:
+            kind = "overlaps another tensor" if entry.start < start else "leaves a gap before it"
+            raise BrokenHeader(f"{place}: {name!r} {kind}")
+        start = entry.stop
+    if start != stop:
+        raise BrokenHeader(f"{place}: {stop - start} bytes at the end belong to no tensor")
 
 
 def _entry(place: str, name: str, value: Any, *, offset: int, size: int) -> TensorEntry:

@@ -21,6 +21,7 @@ from remora.backends.backend import Backend, Phase
 from remora.errors import ConfigError, ModelError
 from remora.gateway.app import create_app
 from remora.gateway.context import Gateway
+from remora.gateway.open_files import allow_many_open_files
 from remora.gateway.settings import GatewaySettings
 
 logger = logging.getLogger("remora.gateway")
@@ -89,6 +90,7 @@ class Server:
 
         Raises `ModelError` if the backend fails to load.
         """
+        allow_many_open_files()
         with asyncio.Runner(loop_factory=self._http.config.get_loop_factory()) as runner:
             runner.run(self._run())
 

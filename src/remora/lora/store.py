@@ -315,12 +315,11 @@ class AdapterStore:
 
     def _read(self, version: Version) -> tuple[Adapter, ProbeResult]:
         assert version.plan is not None
-        adapter = self._load(version.plan)
-        if adapter_digest(version.folder) != version.key:
-            raise AdapterBroken(
-                f"{version.folder} has changed since it was registered",
-                hint="Replace the adapter, so that the change becomes a version of its own.",
-            )
+        try:
+            adapter = self._load(version.plan)
+        finally:
+            # Asked even where the load has failed: files that have changed are a likely cause.
+            _refuse_changed(version)
         return adapter, version.probe or self._prove(adapter, version.folder)
 
     def _load_version(self, version: Version) -> None:
@@ -338,3 +337,11 @@ class AdapterStore:
         with self._lock:
             self._retire(version)
         self._on_change()
+
+
+def _refuse_changed(version: Version) -> None:
+    if adapter_digest(version.folder) != version.key:
+        raise AdapterBroken(
+            f"{version.folder} has changed since it was registered",
+            hint="Replace the adapter, so that the change becomes a version of its own.",
+        )
