@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import shlex
@@ -31,6 +32,9 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
     Raises `ConfigError` if the address can't be had and `ModelError` if the model can't be.
     """
     _check_installed()
+    # What imports and loading make stays until the end. Looking through it again and again for
+    # garbage would take a sixth of the start, and then, every now and then, a step of the engine.
+    gc.disable()
     from remora.backends.engine_backend import EngineBackend
     from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
@@ -53,6 +57,8 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
         backend.start()
 
         def tell_ready(url: str) -> None:
+            gc.freeze()
+            gc.enable()
             progress.end()
             _tell_ready(output, plan, url, backend.models())
             inspection.tell()
