@@ -130,11 +130,15 @@ class AdapterStore:
             for name, folder in folders.items():
                 staged[name] = self._staged(folder)
         except BaseException:
-            with self._lock:
-                for version in staged.values():
-                    self._retire(version)
+            self.discard(staged)
             raise
         return staged
+
+    def discard(self, staged: Mapping[str, Version]) -> None:
+        """Forget what was staged, unless a name leads to it."""
+        with self._lock:
+            for version in staged.values():
+                self._retire(version)
 
     def publish(self, staged: Mapping[str, Version], remove: Collection[str] = ()) -> None:
         """Let names lead to staged versions, and forget others, at one moment."""
