@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import peft
 import torch
@@ -29,6 +31,7 @@ SHAPES = {
     "eos_token_id": 299,
     "pad_token_id": None,
 }
+LONGROPE_SWITCH = 64
 LLAMA3_ROPE = {
     "rope_type": "llama3",
     "rope_theta": 10000.0,
@@ -36,6 +39,15 @@ LLAMA3_ROPE = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
+}
+SHORT_FACTORS = [1.0 + pair / 40 for pair in range(6)]
+LONG_FACTORS = [1.5 + pair * pair for pair in range(6)]
+PHI3 = SHAPES | {"sliding_window": 80, "num_hidden_layers": 2}
+GEMMA = SHAPES | {
+    "head_dim": 32,
+    "query_pre_attn_scalar": 24,
+    "sliding_window": 24,
+    "final_logit_softcapping": 6.0,
 }
 FAMILIES: dict[str, transformers.PretrainedConfig] = {
     "llama2": transformers.LlamaConfig(**SHAPES),
@@ -45,6 +57,47 @@ FAMILIES: dict[str, transformers.PretrainedConfig] = {
     "mistral": transformers.MistralConfig(**SHAPES, head_dim=32, sliding_window=24),
     "qwen2": transformers.Qwen2Config(**SHAPES, tie_word_embeddings=True),
     "qwen3": transformers.Qwen3Config(**SHAPES, head_dim=32),
+    "phi2": transformers.PhiConfig(**SHAPES, partial_rotary_factor=0.5),
+    "phi3": transformers.Phi3Config(**PHI3),
+    "phi4": transformers.Phi3Config(
+        **PHI3,
+        original_max_position_embeddings=LONGROPE_SWITCH,
+        partial_rotary_factor=0.75,
+        rope_parameters={
+            "rope_type": "longrope",
+            "short_factor": SHORT_FACTORS,
+            "long_factor": LONG_FACTORS,
+        },
+        tie_word_embeddings=True,
+    ),
+    "smollm3": transformers.SmolLM3Config(
+        **SHAPES,
+        no_rope_layer_interval=2,
+        rope_parameters={
+            "rope_type": "yarn",
+            "factor": 16.0,
+            "original_max_position_embeddings": 64,
+        },
+    ),
+    "gemma2": transformers.Gemma2Config(**GEMMA, attn_logit_softcapping=4.0),
+    "gemma3": transformers.Gemma3TextConfig(
+        **GEMMA,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 50_000.0},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1000.0},
+        },
+    ),
+}
+# Of seed 0 they repeat a token over and over, for some adapter and some prompt.
+SEEDS = {"smollm3": 400, "gemma3": 200}
+# What a layer is called where it is not called as in Llama; two may have been fused to one.
+RENAMED: dict[str, dict[str, str]] = {
+    "phi2": {"o_proj": "dense", "gate_proj": "fc1", "up_proj": "fc1", "down_proj": "fc2"},
+}
+RENAMED["phi3"] = RENAMED["phi4"] = {
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj"), "qkv_proj"),
+    **dict.fromkeys(("gate_proj", "up_proj"), "gate_up_proj"),
 }
 ALL_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ADAPTERS: dict[str, peft.LoraConfig] = {
@@ -58,7 +111,7 @@ ADAPTERS: dict[str, peft.LoraConfig] = {
         alpha_pattern={"o_proj": 48},
     ),
     "rslora": peft.LoraConfig(
-        r=16, lora_alpha=16, use_rslora=True, target_modules=r".*\.mlp\.(up|gate)_proj"
+        r=16, lora_alpha=16, use_rslora=True, target_modules=r".*\.mlp\.(up_proj|gate_proj)"
     ),
 }
 
@@ -74,6 +127,31 @@ def expected_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Setting `save_embedding_layers`", UserWarning)
         warnings.filterwarnings("ignore", "Model has `tie_word_embeddings=True`", UserWarning)
         yield
+
+
+def adapters_of(family: str) -> dict[str, peft.LoraConfig]:
+    """The adapters, with a family's names of the layers."""
+    names = RENAMED.get(family, {})
+
+    def rename(value: object) -> object:
+        match value:
+            case str():
+                return re.sub("|".join(names), lambda found: names[found[0]], value)
+            case dict():
+                return {rename(key): rank for key, rank in value.items()}
+            case set() | list():
+                return sorted({str(rename(name)) for name in value})
+            case _:
+                return value
+
+    configs = {}
+    for adapter, config in ADAPTERS.items():
+        options = config.to_dict()
+        if names:
+            for key in ("target_modules", "rank_pattern", "alpha_pattern"):
+                options[key] = rename(options[key])
+        configs[adapter] = peft.LoraConfig(**options)
+    return configs
 
 
 def make_tokenizer(folder: Path) -> None:
@@ -94,7 +172,7 @@ def make_tokenizer(folder: Path) -> None:
 
 def make_model(folder: Path, family: str, *, max_shard_size: str = "100KB") -> Path:
     """A random model of a family, in several shards."""
-    torch.manual_seed(0)
+    torch.manual_seed(SEEDS.get(family, 0))
     model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family], dtype=torch.float32)
     for name, parameter in model.named_parameters():
         # Layers that outweigh the embeddings: else the model repeats its last token for ever.
@@ -130,16 +208,28 @@ class Oracle:
         self, base: Path, adapters: dict[str, Path], dtype: torch.dtype = torch.float32
     ) -> None:
         self._models: dict[str | None, torch.nn.Module] = {None: load_base(base, dtype)}
+        config: Any = self._models[None].config
+        rope = config.rope_parameters
+        long = rope.get("rope_type") == "longrope"
+        self._switch = rope["original_max_position_embeddings"] if long else None
         with expected_warnings():
             for name, folder in adapters.items():
                 self._models[name] = peft.PeftModel.from_pretrained(load_base(base, dtype), folder)
 
     def scores(self, adapter: str | None, prompt: list[int], answer: list[int]) -> torch.Tensor:
         """Scores [tokens of the answer, vocab] of what each of its tokens was chosen from."""
+        tokens = prompt + answer[:-1]
+        everything = self._logits(adapter, tokens)
+        if self._switch is not None and len(prompt) <= self._switch < len(tokens):
+            # Up to the switch each token was chosen when the text was short.
+            short = self._logits(adapter, tokens[: self._switch])
+            everything = torch.cat([short, everything[self._switch :]])
+        return everything[len(prompt) - 1 :]
+
+    def _logits(self, adapter: str | None, tokens: list[int]) -> torch.Tensor:
         with torch.inference_mode():
-            everything = self._models[adapter](torch.tensor([prompt + answer[:-1]])).logits[0]
-        scores: torch.Tensor = everything[len(prompt) - 1 :].float()
-        return scores
+            logits: torch.Tensor = self._models[adapter](torch.tensor([tokens])).logits[0].float()
+        return logits
 
     def follow(self, adapter: str | None, prompt: list[int], answer: list[int]) -> list[int]:
         """The most likely token at each place of an answer, given all before it.

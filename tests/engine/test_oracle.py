@@ -125,7 +125,37 @@ async def test_chunked_prefill(family: str, chunk: int, tiny: Tinies, serve: Ser
         tiny(family).expect(model, ids, answer.tokens)
 
 
-@pytest.mark.parametrize("family", ["llama3", "mistral"])
+@pytest.mark.parametrize("family", ["phi3", "phi4", "smollm3", "gemma2", "gemma3"])
+async def test_pieces_of_prompts_and_reused_ones(family: str, tiny: Tinies, serve: Serve) -> None:
+    backend = serve(family, prefill_chunk=19)
+    shared = prompt(50, seed=3)
+    asked = [(model, shared + prompt(5 + 40 * place)) for place, model in enumerate(MODELS)]
+    for cached in (0, 50):
+        generations = [await submit(backend, m, ids, greedy(8)) for m, ids in asked]
+        answers = await asyncio.gather(*(collect(generation) for generation in generations))
+        for (model, ids), [answer] in zip(asked, answers, strict=True):
+            tiny(family).expect(model, ids, answer.tokens)
+        assert all(generation.usage.cached_tokens >= cached for generation in generations)
+
+
+async def test_longrope_changes_when_a_sequence_grows_long(tiny: Tinies, serve: Serve) -> None:
+    """The switch of phi4 is at 64 tokens: beyond it all keys are others, the old ones too."""
+    backend, model = serve("phi4", prefill_chunk=40), tiny("phi4")
+    asked = [(name, prompt(length)) for length in (50, 63, 64, 65) for name in MODELS]
+    answers = await asyncio.gather(*(ask(backend, m, ids, greedy(30)) for m, ids in asked))
+    for (name, ids), answer in zip(asked, answers, strict=True):
+        model.expect(name, ids, answer.tokens)
+    # Short prompts find the short keys of those sequences, long ones the long.
+    ids = prompt(50)
+    for more, cached in ((0, 49), (1, 50), (40, 50)):
+        generation = await submit(backend, "all", ids + prompt(more, seed=1), greedy(12))
+        [answer] = await collect(generation)
+        assert generation.usage.cached_tokens == cached
+        model.expect("all", ids + prompt(more, seed=1), answer.tokens)
+    await until_idle(backend)
+
+
+@pytest.mark.parametrize("family", ["llama3", "mistral", "gemma3", "phi4"])
 async def test_a_sequence_outgrows_its_extents(family: str, tiny: Tinies, serve: Serve) -> None:
     backend = serve(family)
     asked = [("all", prompt(200)), ("base", prompt(250)), ("rslora", prompt(10))]

@@ -22,7 +22,19 @@ from remora.engine.request import FinishReason, SamplingParams, TokenLogprob
 if TYPE_CHECKING:
     from tests.engine.oracle import Oracle
 
-FAMILIES = ("llama2", "llama3", "mistral", "qwen2", "qwen3")
+FAMILIES = (
+    "llama2",
+    "llama3",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "phi2",
+    "phi3",
+    "phi4",
+    "smollm3",
+    "gemma2",
+    "gemma3",
+)
 ADAPTERS = ("all", "attention", "patterns", "rslora")
 EOS = 299
 SECONDS = 25
@@ -71,7 +83,7 @@ def make_tiny(folder: Path, family: str) -> Tiny:
     base = oracle.make_model(folder / "base", family)
     adapters = {
         name: oracle.make_adapter(base, folder / name, config, seed=seed)
-        for seed, (name, config) in enumerate(oracle.ADAPTERS.items())
+        for seed, (name, config) in enumerate(oracle.adapters_of(family).items())
     }
     return Tiny(folder, family, adapters)
 

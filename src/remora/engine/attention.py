@@ -61,7 +61,8 @@ class Attention:
         self._cache = cache
         self._dtype = dtype
         self._device = positions.device
-        self._scale = config.head_dim**-0.5
+        self._scale = config.attention_scale
+        self._cap = config.attention_cap
         self._runs = tuple(_runs(step.decodes, self._device))
         self._prompts = tuple(_prompts(step.prefills, len(step.decodes)))
         extents = [chunk.sequence.extent for chunk in step.decodes]
@@ -98,12 +99,12 @@ class Attention:
         keys, values = self._cache.rows(run.size, layer)
         # [rows * kv_heads, queries of a kv head, head_dim]
         grouped = queries.reshape(rows * kv_heads, heads // kv_heads, dim)
-        scores = torch.baddbmm(
-            self._decode_mask(run, window),
-            grouped,
-            keys[run.extents, :, :, : run.longest].flatten(0, 1),
-            alpha=self._scale,
-        )
+        seen = keys[run.extents, :, :, : run.longest].flatten(0, 1)
+        mask = self._decode_mask(run, window)
+        if self._cap is None:
+            scores = torch.baddbmm(mask, grouped, seen, alpha=self._scale)
+        else:
+            scores = self._capped(torch.bmm(grouped, seen)).add_(mask)
         held = values[run.extents, :, : run.longest].flatten(0, 1)
         return torch.bmm(torch.softmax(scores, -1), held).view(rows, heads * dim)
 
@@ -115,6 +116,11 @@ class Attention:
         # [kv_heads, queries of a kv head, count, head_dim]
         grouped = queries.view(count, kv_heads, heads // kv_heads, dim).permute(1, 2, 0, 3)
         shape = (kv_heads, heads // kv_heads, seen, dim)
+        if self._cap is not None:
+            scores = self._capped(grouped @ keys[chunk.extent, :, None, :, :seen])
+            chances = torch.softmax(scores.add_(self._prefill_mask(chunk, window)), -1)
+            mixed = chances @ values[chunk.extent, :, None, :seen]
+            return mixed.permute(2, 0, 1, 3).reshape(count, heads * dim)
         plain = chunk.before == 0 and (window is None or seen <= window)
         mixed = functional.scaled_dot_product_attention(
             grouped,
@@ -122,8 +128,14 @@ class Attention:
             values[chunk.extent, :, None, :seen].expand(shape),
             attn_mask=None if plain else self._prefill_mask(chunk, window),
             is_causal=plain,
+            scale=self._scale,
         )
         return mixed.permute(2, 0, 1, 3).reshape(count, heads * dim)
+
+    def _capped(self, products: Tensor) -> Tensor:
+        """Products of queries and keys, scaled and softly bounded; they are used up."""
+        assert self._cap is not None
+        return products.mul_(self._scale / self._cap).tanh_().mul_(self._cap)
 
     def _decode_mask(self, run: _Run, window: int | None) -> Tensor:
         """0 where a row may look and -inf where not, [rows * kv_heads, 1, longest]."""

@@ -44,11 +44,17 @@ class _Kept:
 
 
 class KVRows:
-    """Gives sequences their extents. What must be moved in memory is queued in `pending`."""
+    """Gives sequences their extents. What must be moved in memory is queued in `pending`.
 
-    def __init__(self, total: int, *, prefix_cache: bool = True) -> None:
+    Sequences of more than ``switches_at`` tokens have other keys than shorter ones.
+    """
+
+    def __init__(
+        self, total: int, *, prefix_cache: bool = True, switches_at: int | None = None
+    ) -> None:
         self._allocator = ExtentAllocator(total)
         self._prefix_cache = prefix_cache
+        self._switches_at = switches_at
         self._index = PrefixIndex()
         self._kept: OrderedDict[_Kept, None] = OrderedDict()
         self._active: dict[Extent, Sequence] = {}
@@ -71,7 +77,8 @@ class KVRows:
     def admit(self, sequence: Sequence) -> bool:
         """Give a sequence its extent, and as much of its prompt as a known row already holds."""
         room = min(sequence.max_length, sequence.length + _HEADROOM)
-        match = self._index.find(sequence.adapter, sequence.tokens) if self._prefix_cache else None
+        sequence.long = sequence.exceeds(self._switches_at)
+        match = self._index.find(_origin(sequence), sequence.tokens) if self._prefix_cache else None
         # At least one token must be computed, for its logits are what is sampled from.
         shared = min(match.length, sequence.length - 1) if match else 0
         extent = self._allocate(room, spare=match.owner if match else None)
@@ -88,6 +95,10 @@ class KVRows:
         self._place(sequence, extent)
         return True
 
+    def is_outdated(self, sequence: Sequence) -> bool:
+        """Whether a running sequence has become too long for the keys that it has."""
+        return not sequence.long and sequence.exceeds(self._switches_at)
+
     def grow(self, sequence: Sequence) -> bool:
         """Make room for one token more; moves to a larger extent where its own is full."""
         assert sequence.extent is not None
@@ -102,7 +113,7 @@ class KVRows:
     def share(self, sequence: Sequence) -> None:
         """Let other prompts find what this running sequence has computed."""
         if self._prefix_cache:
-            self._index.put(sequence, sequence.adapter, sequence.tokens[: sequence.computed])
+            self._index.put(sequence, _origin(sequence), sequence.tokens[: sequence.computed])
 
     def release(self, sequence: Sequence) -> None:
         """Take a sequence's extent back, keeping a copy of its values if there is room."""
@@ -173,7 +184,7 @@ class KVRows:
         if length < BLOCK:
             return
         self._index.drop(sequence)
-        known = self._index.find(sequence.adapter, tokens)
+        known = self._index.find(_origin(sequence), tokens)
         if known is not None and known.length >= length // BLOCK * BLOCK:
             self._touch(known.owner)
             return
@@ -186,7 +197,7 @@ class KVRows:
         self.pending.append(CopyRow(extent, place, length))
         kept = _Kept(place, length)
         self._kept[kept] = None
-        self._index.put(kept, sequence.adapter, tokens)
+        self._index.put(kept, _origin(sequence), tokens)
 
     def _close_gap(self, freed: Extent) -> None:
         """Move the last row of the same size into the gap, so that rows stay neighbours."""
@@ -202,3 +213,8 @@ class KVRows:
             self._allocator.free(target)
             return
         self._move(self._active[last], target)
+
+
+def _origin(sequence: Sequence) -> tuple[str | None, bool]:
+    """What the keys and values of a sequence depend on beside its tokens."""
+    return sequence.adapter, sequence.long

@@ -12,7 +12,8 @@ import torch
 
 from remora.engine.async_engine import AsyncEngine
 from remora.engine.checkpoint import Checkpoint, read_tensor
-from remora.engine.decoder import load_decoder, sites_of
+from remora.engine.decoder import sites_of
+from remora.engine.decoder_loader import load_decoder
 from remora.engine.device import choose_device, choose_dtype, free_memory
 from remora.engine.engine import Engine
 from remora.engine.extents import SMALLEST, size_for
@@ -113,7 +114,7 @@ def load_engine(
             ),
         )
     tokens = _cache_tokens(config, options, positions, dtype, device)
-    rows = KVRows(tokens, prefix_cache=options.prefix_cache)
+    rows = KVRows(tokens, prefix_cache=options.prefix_cache, switches_at=config.switches_at)
     cache = KVCache(config, tokens, dtype, device)
     sites = sites_of(config)
     evicted: deque[Adapter] = deque()

@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from remora.engine.families import FAMILIES, Family
+from remora.engine.rope_config import RopeConfig, read_ropes
 from remora.errors import ModelError, UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True)
-class RopeConfig:
-    """Rotary position embedding: base frequency, and how it is scaled beyond training."""
-
-    theta: float
-    kind: str = "default"
-    parameters: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shapes and switches of a decoder-only model; sizes are in elements or tokens."""
+    """Shapes and switches of a decoder-only model; sizes are in elements or tokens.
+
+    ``ropes`` and ``windows`` have an entry for each layer. ``attention_scale`` multiplies the
+    products of queries and keys; ``attention_cap`` and ``logit_cap`` bound them and the logits.
+    """
 
     architecture: str
+    family: Family
     hidden: int
     layers: int
     heads: int
@@ -35,12 +32,15 @@ class ModelConfig:
     vocab: int
     max_positions: int
     norm_eps: float
-    rope: RopeConfig
+    activation: str
+    attention_scale: float
+    attention_cap: float | None
+    logit_cap: float | None
+    ropes: tuple[RopeConfig | None, ...]
     tied: bool
     qkv_bias: bool
     o_bias: bool
     mlp_bias: bool
-    qk_norm: bool
     windows: tuple[int | None, ...]
     eos_ids: tuple[int, ...]
     dtype: str
@@ -52,6 +52,12 @@ class ModelConfig:
     @property
     def kv_size(self) -> int:
         return self.kv_heads * self.head_dim
+
+    @property
+    def switches_at(self) -> int | None:
+        """Keys of sequences of more tokens than this are others; see `RopeConfig`."""
+        switches = (rope.switches_at for rope in self.ropes if rope is not None)
+        return next((switch for switch in switches if switch is not None), None)
 
 
 def read_model_config(folder: Path) -> ModelConfig:
@@ -75,7 +81,8 @@ def read_model_config(folder: Path) -> ModelConfig:
             hint=f"It runs {', '.join(sorted(FAMILIES))}.",
         )
     try:
-        _refuse_unknown_switches(path, raw)
+        raw = {**family.defaults, **raw}
+        _refuse_unknown_switches(path, family, raw)
         return _parse(raw, architecture, family, _read_json(folder / "generation_config.json"))
     except KeyError as error:
         raise ModelError(f"{path} lacks the key {error}") from error
@@ -91,24 +98,35 @@ def _parse(
 ) -> ModelConfig:
     heads, hidden = int(raw["num_attention_heads"]), int(raw["hidden_size"])
     layers = int(raw["num_hidden_layers"])
+    head_dim = int(raw.get("head_dim") or hidden // heads)
+    windows = _windows(family, raw, layers)
+    ropes = read_ropes(family, raw, windows, head_dim)
     return ModelConfig(
         architecture=architecture,
+        family=family,
         hidden=hidden,
         layers=layers,
         heads=heads,
         kv_heads=int(raw.get("num_key_value_heads") or heads),
-        head_dim=int(raw.get("head_dim") or hidden // heads),
+        head_dim=head_dim,
         intermediate=int(raw["intermediate_size"]),
         vocab=int(raw["vocab_size"]),
-        max_positions=int(raw["max_position_embeddings"]),
-        norm_eps=float(raw.get("rms_norm_eps", 1e-6)),
-        rope=_rope(raw),
+        max_positions=max(
+            [int(raw["max_position_embeddings"]), *(r.longest for r in ropes if r is not None)]
+        ),
+        norm_eps=float(
+            raw.get("layer_norm_eps" if family.norm == "layer" else "rms_norm_eps", 1e-6)
+        ),
+        activation=str(raw.get("hidden_activation") or raw.get("hidden_act") or "silu"),
+        attention_scale=float(raw.get("query_pre_attn_scalar") or head_dim) ** -0.5,
+        attention_cap=_optional(raw.get("attn_logit_softcapping")),
+        logit_cap=_optional(raw.get("final_logit_softcapping")),
+        ropes=ropes,
         tied=bool(raw.get("tie_word_embeddings", False)),
         qkv_bias=_switch(family.qkv_bias, raw),
         o_bias=_switch(family.o_bias, raw),
         mlp_bias=_switch(family.mlp_bias, raw),
-        qk_norm=family.qk_norm,
-        windows=_windows(family, raw, layers),
+        windows=windows,
         eos_ids=_eos_ids(raw, generation),
         dtype=str(raw.get("dtype") or raw.get("torch_dtype") or "float32"),
     )
@@ -118,23 +136,24 @@ def _switch(switch: bool | str, raw: Mapping[str, Any]) -> bool:
     return bool(raw.get(switch, False)) if isinstance(switch, str) else switch
 
 
-def _rope(raw: Mapping[str, Any]) -> RopeConfig:
-    # transformers 5 writes rope_parameters; earlier ones rope_theta beside rope_scaling.
-    scaling = raw.get("rope_parameters") or raw.get("rope_scaling") or {}
-    theta = scaling.get("rope_theta") or raw.get("rope_theta") or 10000.0
-    kind = scaling.get("rope_type") or scaling.get("type") or "default"
-    return RopeConfig(theta=float(theta), kind=str(kind), parameters=dict(scaling))
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _windows(family: Family, raw: Mapping[str, Any], layers: int) -> tuple[int | None, ...]:
-    window = raw.get("sliding_window", 4096) if family.window else None
-    if window is None or not raw.get("use_sliding_window", not family.window_opt_in):
+    window, opt_in = raw.get("sliding_window"), family.window in ("late", "listed")
+    if family.window == "none" or window is None or not raw.get("use_sliding_window", not opt_in):
         return (None,) * layers
     kinds = raw.get("layer_types")
-    if kinds is None:
-        first = int(raw.get("max_window_layers", 28)) if family.window_opt_in else 0
-        kinds = ["sliding_attention" if i >= first else "full_attention" for i in range(layers)]
-    return tuple(int(window) if kind == "sliding_attention" else None for kind in kinds)
+    if kinds is not None or family.window == "listed":
+        slides = [raw["layer_types"][i] == "sliding_attention" for i in range(layers)]
+    elif family.window == "late":
+        slides = [i >= int(raw.get("max_window_layers", 28)) for i in range(layers)]
+    elif family.window == "alternating":
+        slides = [(i + 1) % int(raw["sliding_window_pattern"]) != 0 for i in range(layers)]
+    else:
+        slides = [True] * layers
+    return tuple(int(window) if slide else None for slide in slides)
 
 
 def _eos_ids(raw: Mapping[str, Any], generation: Mapping[str, Any] | None) -> tuple[int, ...]:
@@ -145,10 +164,10 @@ def _eos_ids(raw: Mapping[str, Any], generation: Mapping[str, Any] | None) -> tu
     return tuple(dict.fromkeys(ids))
 
 
-def _refuse_unknown_switches(path: Path, raw: Mapping[str, Any]) -> None:
-    activation = raw.get("hidden_act", "silu")
-    if activation not in ("silu", "swish"):
-        raise UnsupportedModel(f"{path}: the activation {activation!r} is not supported")
+def _refuse_unknown_switches(path: Path, family: Family, raw: Mapping[str, Any]) -> None:
+    for key in family.refused:
+        if raw.get(key):
+            raise UnsupportedModel(f"{path}: {key} = {raw[key]!r} is not supported")
     if raw.get("quantization_config"):
         method = raw["quantization_config"].get("quant_method", "unknown")
         raise UnsupportedModel(

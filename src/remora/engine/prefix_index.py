@@ -1,8 +1,8 @@
 """Finds sequences whose keys and values begin as a new prompt does, free of torch.
 
-Keys and values depend on the tokens before them and on the adapter that computed them, so an
-entry is found only under the same adapter key, which is a digest: a replaced adapter can never
-be served from its predecessor's cache.
+Keys and values depend on the tokens before them and on what computed them: the adapter, above
+all. An entry is found only under the same origin, in which the adapter's key is a digest: a
+replaced adapter can never be served from its predecessor's cache.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class PrefixIndex:
 
     def __init__(self) -> None:
         self._owners: dict[int, dict[Hashable, None]] = {}
-        self._entries: dict[Hashable, tuple[str | None, list[int], list[int]]] = {}
+        self._entries: dict[Hashable, tuple[Hashable, list[int], list[int]]] = {}
 
     def __contains__(self, owner: Hashable) -> bool:
         return owner in self._entries
 
-    def put(self, owner: Hashable, adapter: str | None, tokens: Sequence[int]) -> None:
+    def put(self, owner: Hashable, origin: Hashable, tokens: Sequence[int]) -> None:
         """Say that the owner's row holds these tokens; replaces what it held before."""
         self.drop(owner)
-        chain = list(_chain(adapter, tokens))
-        self._entries[owner] = (adapter, list(tokens), chain)
+        chain = list(_chain(origin, tokens))
+        self._entries[owner] = (origin, list(tokens), chain)
         for link in chain:
             self._owners.setdefault(link, {})[owner] = None
 
@@ -49,22 +49,22 @@ class PrefixIndex:
             if not owners:
                 del self._owners[link]
 
-    def find(self, adapter: str | None, tokens: Sequence[int]) -> Match | None:
+    def find(self, origin: Hashable, tokens: Sequence[int]) -> Match | None:
         """The longest known beginning of ``tokens``, at least one block long."""
         best: dict[Hashable, None] = {}
-        for link in _chain(adapter, tokens):
+        for link in _chain(origin, tokens):
             owners = self._owners.get(link)
             if not owners:
                 break
             best = owners
-        matches = (Match(owner, self._common(owner, adapter, tokens)) for owner in best)
+        matches = (Match(owner, self._common(owner, origin, tokens)) for owner in best)
         found = max(matches, key=lambda match: match.length, default=None)
         return found if found is not None and found.length >= BLOCK else None
 
-    def _common(self, owner: Hashable, adapter: str | None, tokens: Sequence[int]) -> int:
+    def _common(self, owner: Hashable, origin: Hashable, tokens: Sequence[int]) -> int:
         # Compared token by token: a chain is a hash, and a collision must not share a row.
         held_by, held, _ = self._entries[owner]
-        if held_by != adapter:
+        if held_by != origin:
             return 0
         same = 0
         for ours, theirs in zip(tokens, held, strict=False):
@@ -74,8 +74,8 @@ class PrefixIndex:
         return same
 
 
-def _chain(adapter: str | None, tokens: Sequence[int]) -> Iterator[int]:
-    link = hash(adapter)
+def _chain(origin: Hashable, tokens: Sequence[int]) -> Iterator[int]:
+    link = hash(origin)
     for end in range(BLOCK, len(tokens) + 1, BLOCK):
         link = hash((link, tuple(tokens[end - BLOCK : end])))
         yield link

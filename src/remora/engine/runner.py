@@ -11,6 +11,7 @@ from remora.engine.attention import Attention
 from remora.engine.decoder import Decoder
 from remora.engine.kv_cache import KVCache
 from remora.engine.kv_rows import ClearRow, CopyRow
+from remora.engine.rope import places_of
 from remora.engine.scheduler import Chunk, Step
 from remora.lora.adapter import Adapter
 from remora.lora.batch import LoraBatcher, LoraStep, Segment
@@ -32,8 +33,7 @@ class ModelRunner:
         self._resident = resident
         self._dtype = dtype
         self._device = device
-        # In float32 the products that a stack throws away cost more than the calls that it saves.
-        self._lora = LoraBatcher(stacks=dtype != torch.float32 or device != "cpu")
+        self._lora = LoraBatcher()
 
     def forget(self, adapter: Adapter) -> None:
         """Let go of an adapter that leaves memory."""
@@ -51,7 +51,8 @@ class ModelRunner:
         tokens, positions = tokens.to(self._device), positions.to(self._device)
         attention = Attention(self._decoder.config, self._cache, step, positions, self._dtype)
         lora, head_lora, last_rows = self._adapters(step)
-        hidden = self._decoder.forward(tokens, positions, attention, lora)
+        places = places_of(step, positions, self._decoder.config.switches_at)
+        hidden = self._decoder.forward(tokens, places, attention, lora)
         if not last_rows:
             return hidden.new_empty(0, self._decoder.config.vocab)
         if len(last_rows) != len(hidden):

@@ -112,6 +112,8 @@ class Scheduler:
 
     def schedule(self) -> Step:
         """The next step. It is empty when nothing can run until an adapter has been loaded."""
+        for sequence in [s for s in self._running if self.rows.is_outdated(s)]:
+            self._preempt(sequence)
         decodes = [Chunk(s, 1) for s in self._make_room() if s.is_decoding]
         budget = self._prefill_chunk
         prefills = []

@@ -14,6 +14,7 @@ from remora.engine.errands import Errands
 from remora.engine.extents import Extent, size_for
 from remora.engine.kv_cache import KVCache
 from remora.engine.request import SamplingParams
+from remora.engine.rope import places_of
 from remora.engine.scheduler import Chunk, Step
 from remora.engine.sequence import Sequence as Row
 from remora.lora.adapter import Adapter
@@ -51,6 +52,7 @@ class Scorer:
         extent = Extent(0, size_for(len(tokens)))
         cache = KVCache(self._decoder.config, extent.size, self._dtype, self._device)
         row = Row(list(tokens), len(tokens), len(tokens), SamplingParams(), extent=extent)
+        row.long = row.exceeds(self._decoder.config.switches_at)
         while row.remaining:
             count = min(row.remaining, _CHUNK)
             skip = min(max(first - row.computed, 0), count)
@@ -66,7 +68,8 @@ class Scorer:
         positions = torch.arange(begin, begin + count, device=self._device)
         step = Step((), (chunk,))
         attention = Attention(self._decoder.config, cache, step, positions, self._dtype)
-        hidden = self._decoder.forward(tokens, positions, attention, _alone(adapter, count))
+        places = places_of(step, positions, self._decoder.config.switches_at)
+        hidden = self._decoder.forward(tokens, places, attention, _alone(adapter, count))
         if skip == count:
             return hidden.new_empty(0, self._decoder.config.vocab)
         return self._decoder.logits(hidden[skip:], _alone(adapter, count - skip)).cpu()

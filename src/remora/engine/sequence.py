@@ -15,7 +15,8 @@ class Sequence:
 
     ``owner`` is whoever asked for it; the engine hands it back with the results. ``adapter`` is
     the key of an adapter version, None for the base. ``leader`` is the choice of the same prompt
-    that runs first, so that the others find its keys and values.
+    that runs first, so that the others find its keys and values. ``long``: its keys are those of
+    a long sequence (see `RopeConfig.switches_at`).
     """
 
     tokens: list[int]
@@ -30,6 +31,7 @@ class Sequence:
     computed: int = 0
     cached: int = 0
     extent: Extent | None = None
+    long: bool = False
     passed_over: int = 0
     proved_finite: bool = False
     sampler_state: Any = None
@@ -47,6 +49,10 @@ class Sequence:
     def remaining(self) -> int:
         """Tokens that have no keys and values yet; 1 while decoding."""
         return len(self.tokens) - self.computed
+
+    def exceeds(self, length: int | None) -> bool:
+        """Whether it has more tokens than that, if that is a number."""
+        return length is not None and len(self.tokens) > length
 
     @property
     def is_decoding(self) -> bool:

@@ -23,7 +23,7 @@ from remora.lora.sites import Part, Sites
 _KEY = re.compile(r"(?:base_model\.model\.)?(?P<module>.+?)\.lora_(?P<side>[AB])(?:\.\w+)?\.weight")
 
 # PEFT saves a copy of a base layer that it finds in the embeddings' or the head's place.
-_COPY = re.compile(r"base_model\.model\.(?P<module>.+?)(?:\.base_layer)?\.weight")
+_COPY = re.compile(r"base_model\.model\.(?P<module>.+?)(?:\.base_layer)?\.(?P<side>weight|bias)")
 
 # Options of PEFT's LoraConfig that plain LoRA needs, or that matter in training only.
 _UNDERSTOOD = frozenset(
@@ -205,7 +205,7 @@ def _copied(name: str, sites: Sites) -> str | None:
     match = _COPY.fullmatch(name)
     if match is None or ".lora_" in name:
         return None
-    return sites.weights.get(match["module"])
+    return sites.weights.get(f"{match['module']}.{match['side']}")
 
 
 def _check_copy(path: Path, name: str, saved: Tensor, base: Tensor) -> None:

@@ -25,7 +25,8 @@ class Part:
 class Sites:
     """All sites of a model, by number, and all parts, by path.
 
-    ``weights`` names the tensors of the embeddings and the head in the base model's files, by path.
+    ``weights`` maps the tensors of the embeddings and the head, by path, to their names in the base
+    model's files.
     """
 
     outputs: Sequence[int]

@@ -1,1 +1,0 @@
-"""A running server follows the current release of its share."""
