@@ -16,6 +16,7 @@ from remora.backends.engine_backend import EngineBackend
 from remora.engine.request import FinishReason, SamplingParams
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import AdapterBroken, RequestError
+from remora.formats.prompt_template import PromptTemplate
 from tests.engine.tiny import EOS, Tiny, ask, collect, greedy, serving, submit
 
 DONE = 298
@@ -149,3 +150,33 @@ def test_equal_files_share_one_tokenizer(tiny: Callable[[str], Tiny], own: Path)
     (other / "tokenizer_config.json").write_text("[", encoding="utf-8")
     with pytest.raises(AdapterBroken, match="tokenizer_config"):
         pool.of(other)
+
+
+async def test_a_prompt_template_stands_in_the_place_of_the_chat_template(
+    tiny: Callable[[str], Tiny], own: Path
+) -> None:
+    model = tiny("llama2")
+    plain = model.adapters["attention"]
+    prompt = PromptTemplate("### Text: ", "\n### The tone is:\n")
+    adapters = {"plain": plain, "own": own, "none": model.adapters["all"]}
+    async with serving(model.base, adapters, prompts={plain: prompt, own: prompt}) as backend:
+        said = [{"role": "user", "content": "hello"}]
+        for name in ("plain", "own"):
+            ids = (await backend.tokenize_chat(ChatRequest(name, said))).ids
+            text = await backend.detokenize(name, ids)
+            assert text == "### Text: hello\n### The tone is:\n"
+        ids = (await backend.tokenize_chat(ChatRequest("none", said))).ids
+        assert await backend.detokenize("none", ids) == "user:hello\nassistant:"
+
+
+def test_a_prompt_template_begins_as_every_text_does() -> None:
+    base = Path(__file__).parent.parent.parent / "examples" / "demo" / "base"
+    folder = base.parent / "adapters" / "tone"
+    prompt = PromptTemplate("### Text: ", "\n")
+    tokenizer = TokenizerPool(base, [2], {folder: prompt}).of(folder)
+    messages = [{"role": "user", "content": "hello"}]
+    assert tokenizer.template is not None
+    text = tokenizer.template.render(messages, add_generation_prompt=True, variables={})
+    written = tokenizer.encode(text, add_special_tokens=False)
+    assert written == tokenizer.encode("### Text: hello\n", add_special_tokens=True)
+    assert tokenizer.decode(written).startswith("<|begin|>### Text")

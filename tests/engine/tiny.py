@@ -18,6 +18,7 @@ from remora.backends.backend import CompletionRequest, Generation, Phase, Status
 from remora.backends.engine_backend import EngineBackend
 from remora.engine.options import EngineOptions
 from remora.engine.request import FinishReason, SamplingParams, TokenLogprob
+from remora.formats.prompt_template import PromptTemplate
 
 if TYPE_CHECKING:
     from tests.engine.oracle import Oracle
@@ -118,7 +119,12 @@ def serve(tiny: Callable[[str], Tiny]) -> Iterator[Callable[..., EngineBackend]]
         asyncio.run(backend.close())
 
 
-def start(base: Path, adapters: Mapping[str, Path], **options: Any) -> EngineBackend:
+def start(
+    base: Path,
+    adapters: Mapping[str, Path],
+    prompts: Mapping[Path, PromptTemplate] | None = None,
+    **options: Any,
+) -> EngineBackend:
     """A backend that is ready, or has failed to load. Exact and small, unless told otherwise."""
     settings = {"dtype": "float32", "device": "cpu", "threads": 1, "kv_cache_tokens": 8192}
     settled = threading.Event()
@@ -128,7 +134,7 @@ def start(base: Path, adapters: Mapping[str, Path], **options: Any) -> EngineBac
             settled.set()
 
     engine_options = EngineOptions(**{**settings, **options})
-    backend = EngineBackend(base, "base", adapters, engine_options, on_progress)
+    backend = EngineBackend(base, "base", adapters, engine_options, on_progress, prompts=prompts)
     backend.start()
     assert settled.wait(SECONDS), backend.status()
     return backend

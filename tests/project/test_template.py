@@ -13,7 +13,12 @@ def test_what_is_written_loads_as_what_was_chosen(tmp_path: Path) -> None:
     base = make_base(tmp_path / 'a "quoted" base')
     tone = make_adapter(tmp_path / "adapters" / "tone.v2")
     text = render(
-        tmp_path, base=base, name="sea", adapters={"tone.v2": tone}, server={"port": 8000}
+        tmp_path,
+        base=base,
+        name="sea",
+        adapters={"tone.v2": tone},
+        prompts={},
+        server={"port": 8000},
     )
     (tmp_path / "remora.toml").write_text(text, encoding="utf-8")
     found = find_project(tmp_path)
@@ -22,7 +27,7 @@ def test_what_is_written_loads_as_what_was_chosen(tmp_path: Path) -> None:
 
 
 def test_every_key_is_shown_and_every_comment_is_a_key_that_loads(tmp_path: Path) -> None:
-    text = render(tmp_path, base=tmp_path / "b", name="n", adapters={}, server={})
+    text = render(tmp_path, base=tmp_path / "b", name="n", adapters={}, prompts={}, server={})
     lines = [line.removeprefix("# ") if " = " in line else line for line in text.splitlines()]
     Config.model_validate(loaded := tomllib.loads("\n".join(lines)))
     for table, field in Config.model_fields.items():
@@ -32,5 +37,5 @@ def test_every_key_is_shown_and_every_comment_is_a_key_that_loads(tmp_path: Path
 
 
 def test_a_base_outside_of_the_folder_is_written_from_there(tmp_path: Path) -> None:
-    text = render(tmp_path / "p", base=tmp_path / "b", name="n", adapters={}, server={})
+    text = render(tmp_path / "p", base=tmp_path / "b", name="n", adapters={}, prompts={}, server={})
     assert 'base = "../b"' in text

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from remora.engine.async_engine import Stream
     from remora.engine.loader import LoadedEngine
     from remora.engine.tokenizer import Tokenizer
+    from remora.formats.prompt_template import PromptTemplate
     from remora.lora.store import Version
 
 logger = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class EngineBackend:
         *,
         release: str = "",
         inspector: Inspector | None = None,
+        prompts: Mapping[Path, PromptTemplate] | None = None,
     ) -> None:
         self._base = base
         self._name = name
@@ -116,6 +118,7 @@ class EngineBackend:
         self._on_progress = on_progress
         self._release = release
         self._inspector = inspector
+        self._prompts = dict(prompts or {})
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
@@ -235,6 +238,7 @@ class EngineBackend:
                 self._options,
                 lambda detail, progress: self._set(Phase.LOADING, detail, progress),
                 None if inspector is None else inspector.adapter,
+                self._prompts,
             )
             for name, folder in self._initial.items():
                 self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)

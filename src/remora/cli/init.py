@@ -40,7 +40,14 @@ def init(
     name, adapters, port = project.name, project.adapters, project.server.port
     if ask:
         name, adapters, port = _ask(project)
-    text = render(folder, base=project.base, name=name, adapters=adapters, server={"port": port})
+    text = render(
+        folder,
+        base=project.base,
+        name=name,
+        adapters=adapters,
+        prompts=project.prompts,
+        server={"port": port},
+    )
     _write(file, text)
     output.say("written", f"Wrote {file}. Serve it with `remora serve`.", path=str(file))
 

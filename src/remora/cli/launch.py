@@ -49,6 +49,9 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
             plan.options,
             progress.show,
             inspector=inspection,
+            prompts={
+                project.adapters[name]: prompt.template for name, prompt in project.prompts.items()
+            },
         )
         backend.start()
 

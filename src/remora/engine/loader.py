@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from remora.engine.tokenizer import Tokenizer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import ConfigError
 from remora.formats.probe_file import read_probe_file
+from remora.formats.prompt_template import PromptTemplate
 from remora.lora.adapter import Adapter, AdapterPlan, load_adapter, plan_adapter
 from remora.lora.sites import Sites
 from remora.lora.store import AdapterStore, VersionState
@@ -86,16 +87,18 @@ def load_engine(
     options: EngineOptions,
     on_progress: Callable[[str, float], None],
     inspect: Callable[[Path], None] | None = None,
+    prompts: Mapping[Path, PromptTemplate] | None = None,
 ) -> LoadedEngine:
     """Read a base model and prepare to serve it; reports what it does and how far it is (0 to 1).
 
     ``inspect`` is called with every adapter's folder first, and may raise `AdapterError`.
+    ``prompts`` are the prompt templates of those folders that have one.
 
     Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
     """
     on_progress("reading the configuration", 0.0)
     config = read_model_config(folder)
-    tokenizers = TokenizerPool(folder, config.eos_ids)
+    tokenizers = TokenizerPool(folder, config.eos_ids, prompts)
     threads = use_threads(options.threads)
     device = choose_device(options.device)
     dtype = choose_dtype(options.dtype, device, config.dtype)

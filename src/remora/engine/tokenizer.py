@@ -13,6 +13,7 @@ import tokenizers
 
 from remora.engine.chat_template import ChatTemplate
 from remora.errors import ModelError
+from remora.formats.prompt_template import PromptTemplate
 
 
 class Tokenizer:
@@ -66,6 +67,19 @@ class Tokenizer:
             ids = _ids([self.raw.token_to_id(base.token_text(token)) for token in ids])
         ids += _ids(_read_json(folder / "generation_config.json").get("eos_token_id"))
         other.endings = other._with_eos(ids)
+        return other
+
+    def with_prompt_template(self, prompt: PromptTemplate) -> Tokenizer:
+        """The same with a prompt template in the place of the chat template.
+
+        What the tokenizer puts before every text stands before the prompt, as in training.
+        """
+        plain = self.encode("a", add_special_tokens=False)
+        framed = self.encode("a", add_special_tokens=True)
+        starts = (n for n in range(len(framed)) if framed[n : n + len(plain)] == plain)
+        begin = framed[: next(starts, 0)]
+        other = copy.copy(self)
+        other.template = ChatTemplate(prompt.chat_template(self.decode(begin)), self.special_tokens)
         return other
 
     def _with_eos(self, endings: Sequence[int]) -> tuple[int, ...]:

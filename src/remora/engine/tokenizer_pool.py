@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from weakref import WeakValueDictionary
 
 from remora.engine.tokenizer import Tokenizer
 from remora.errors import AdapterBroken, ModelError
 from remora.formats.adapter_config import text_files
+from remora.formats.prompt_template import PromptTemplate
 
 _FILE = "tokenizer.json"
 
 
 class TokenizerPool:
-    """``base`` is the base model's, whose answers the tokens ``endings`` end."""
+    """``base`` is the base model's, whose answers the tokens ``endings`` end. ``prompts`` are the
+    prompt templates of adapters' folders that are told apart from their files."""
 
-    def __init__(self, folder: Path, endings: Sequence[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        endings: Sequence[int],
+        prompts: Mapping[Path, PromptTemplate] | None = None,
+    ) -> None:
         self.base = Tokenizer(folder, endings)
         self._folder = folder
+        self._prompts = prompts or {}
         self._base_digest = _digest(folder / _FILE)
         self._known: WeakValueDictionary[tuple[str, ...], Tokenizer] = WeakValueDictionary()
 
@@ -33,13 +41,16 @@ class TokenizerPool:
             own = digests.get(_FILE, self._base_digest) != self._base_digest
             if not own:
                 digests.pop(_FILE, None)
-            if not digests:
+            prompt = self._prompts.get(folder)
+            if not digests and prompt is None:
                 return self.base
-            key = tuple(f"{name} {digest}" for name, digest in digests.items())
+            key = (str(prompt), *(f"{name} {digest}" for name, digest in digests.items()))
             found = self._known.get(key)
             if found is None:
                 vocabulary = Tokenizer(folder) if own else self.base
                 found = vocabulary.with_files_of(folder, self.base, self._folder)
+                if prompt is not None:
+                    found = found.with_prompt_template(prompt)
                 self._known[key] = found
         except ModelError as error:
             raise AdapterBroken(str(error), hint=error.hint) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remora.formats.folder import Folder
-from remora.formats.json_object import json_object
+from remora.formats.json_object import BrokenJson, json_object
 
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
@@ -38,7 +38,6 @@ class Vocabulary:
 def read_vocabulary(folder: Folder, known: Mapping[str, int] | None = None) -> Vocabulary:
     """Read a folder's tokenizer files. ``known`` stands for what `tokenizer.json` holds, where
     that was read before. Raises `BrokenJson`."""
-    names = folder.names()
     config = json_object(folder, CONFIG_FILE)
     roles = _roles(config, json_object(folder, "special_tokens_map.json"))
     added = config.get("added_tokens_decoder")
@@ -48,10 +47,7 @@ def read_vocabulary(folder: Folder, known: Mapping[str, int] | None = None) -> V
             named[content] = int(number)
     older = json_object(folder, "added_tokens.json")
     named |= {token: number for token, number in older.items() if isinstance(number, int)}
-    template, template_file = _template(config.get("chat_template")), CONFIG_FILE
-    if TEMPLATE_FILE in names:
-        template = folder.read(TEMPLATE_FILE).decode("utf-8", "replace")
-        template_file = TEMPLATE_FILE
+    template, template_file = chat_template_in(folder, config)
     return Vocabulary(
         ids=_ids(folder) if known is None else known,
         roles=roles,
@@ -59,6 +55,24 @@ def read_vocabulary(folder: Folder, known: Mapping[str, int] | None = None) -> V
         template=template,
         template_file=template_file,
     )
+
+
+def chat_template_in(folder: Folder, config: Mapping[str, Any]) -> tuple[str | None, str]:
+    """A folder's chat template and the file that holds it; ``config`` is `tokenizer_config.json`.
+
+    Raises `OSError`.
+    """
+    if TEMPLATE_FILE in folder.names():
+        return folder.read(TEMPLATE_FILE).decode("utf-8", "replace"), TEMPLATE_FILE
+    return _template(config.get("chat_template")), CONFIG_FILE
+
+
+def has_chat_template(folder: Folder) -> bool:
+    """Whether a folder holds a chat template; one whose files can't be read counts as none."""
+    try:
+        return chat_template_in(folder, json_object(folder, CONFIG_FILE))[0] is not None
+    except (BrokenJson, OSError):
+        return False
 
 
 def _ids(folder: Folder) -> Mapping[str, int]:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from remora.errors import ConfigError
+from remora.formats.prompt_template import parse_prompt
 from remora.project.names import NAME_PATTERN
 from remora.project.toml_lines import key_lines, line_of
 
@@ -56,10 +57,21 @@ def _from_path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _as_prompt(text: str) -> str:
+    parse_prompt(text)
+    return text
+
+
 class AdapterSection(Section):
     """One adapter: its folder, or a table with the key `path`."""
 
     path: str = Field(description="Folder of the adapter (PEFT layout), relative to this file.")
+    prompt_template: Annotated[str, AfterValidator(_as_prompt)] | None = Field(
+        None,
+        examples=["### Text: {}\\n### The tone is:\\n"],
+        description="What the adapter was trained to see around a message: text with one `{}`."
+        " Unset: the chat template of the adapter, or else of the base.",
+    )
 
 
 class EngineSection(Section):

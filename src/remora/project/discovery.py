@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from remora.errors import AdapterBroken, ConfigError, ProjectNotFound
 from remora.formats.adapter_config import adapter_config_of
+from remora.formats.vocabulary import has_chat_template
 from remora.project.hub_cache import cached_model, is_hub_id, model_name
 from remora.project.names import make_name, names_of
-from remora.project.scan import Scan, is_base, scan
+from remora.project.scan import TOOLKIT_ADAPTERS, Scan, is_base, scan
+from remora.project.toolkit_prompt import FoundPrompt, find_prompt
 from remora.project.tree import LocalTree, Tree
 
 NEARBY = 4
@@ -41,12 +43,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """The outcome: a base with its name, adapters by name, and how each was judged."""
+    """The outcome: a base with its name, adapters by name, and how each was judged.
+
+    ``prompts`` are AI Toolkit's prompt templates of those adapters that have no template.
+    """
 
     base: Path
     name: str
     adapters: Mapping[str, Path]
     findings: tuple[Finding, ...]
+    prompts: Mapping[str, FoundPrompt] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +101,35 @@ def discover_in(
             reason = f"names {candidate.base or 'no base'}; taken to be for the base that is here"
             taken.append((candidate, reason))
     names = names_of([_within(folder, candidate.path) for candidate, _ in taken], taken=[name])
+    prompts = _prompts(tree, {n: c.path for n, (c, _) in zip(names, taken, strict=True)})
     served = [
-        Finding(Kind.ADAPTER, candidate.path, reason, adapter, candidate.rank)
-        for adapter, (candidate, reason) in zip(names, taken, strict=True)
+        Finding(Kind.ADAPTER, c.path, reason + _prompted(prompts, adapter), adapter, c.rank)
+        for adapter, (c, reason) in zip(names, taken, strict=True)
     ]
     return Discovery(
         base=chosen,
         name=name,
         adapters={finding.name: finding.path for finding in served},
         findings=(Finding(Kind.BASE, chosen, why, name), *served, *left_out),
+        prompts=prompts,
     )
+
+
+def _prompts(tree: Tree, adapters: Mapping[str, Path]) -> dict[str, FoundPrompt]:
+    """The project's prompt template for the adapters that were trained in it and have none."""
+    trained_here = tree.root / TOOLKIT_ADAPTERS
+    mine = {
+        name: path
+        for name, path in adapters.items()
+        if path.is_relative_to(trained_here) and not has_chat_template(tree.open(path))
+    }
+    prompt = find_prompt(tree) if mine else None
+    return {} if prompt is None else dict.fromkeys(mine, prompt)
+
+
+def _prompted(prompts: Mapping[str, FoundPrompt], adapter: str) -> str:
+    found = prompts.get(adapter)
+    return "" if found is None else f"; its prompt is that of {found.source}"
 
 
 def matching_bases(named: str | None, bases: Sequence[Path]) -> list[Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from remora.errors import AdapterBroken, ConfigError, ProjectNotFound
 from remora.formats.adapter_config import read_adapter_config
+from remora.formats.prompt_template import parse_prompt
 from remora.project.config import (
     CONFIG_FILE,
     Config,
@@ -21,16 +22,19 @@ from remora.project.discovery import Discovery, Finding, Kind, discover
 from remora.project.hub_cache import cached_model, is_hub_id, model_name
 from remora.project.names import make_name
 from remora.project.scan import has_model_config, is_adapter, is_base
+from remora.project.toolkit_prompt import FoundPrompt
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What to serve. Paths are absolute; ``adapters`` maps names to PEFT folders."""
+    """What to serve. Paths are absolute; ``adapters`` maps names to PEFT folders, and ``prompts``
+    to prompt templates that stand in the place of chat templates."""
 
     folder: Path
     base: Path
     name: str
     adapters: Mapping[str, Path] = field(default_factory=dict)
+    prompts: Mapping[str, FoundPrompt] = field(default_factory=dict)
     model: ModelSection = field(default_factory=lambda: ModelSection(base="."))
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
@@ -61,6 +65,7 @@ def discovered_project(folder: Path, found: Discovery) -> Project:
         base=found.base,
         name=found.name,
         adapters=found.adapters,
+        prompts=found.prompts,
         findings=found.findings,
     )
 
@@ -121,6 +126,11 @@ def _configured(file: Path, config: Config, override: Path | None) -> Project:
         base=base,
         name=name,
         adapters=adapters,
+        prompts={
+            key: FoundPrompt(parse_prompt(section.prompt_template), file.name)
+            for key, section in config.adapters.items()
+            if section.prompt_template is not None
+        },
         model=config.model,
         engine=config.engine,
         server=config.server,

@@ -9,6 +9,7 @@ from pathlib import Path
 from remora.project.tree import Listing, Tree, listing
 
 DEEPEST = 4  # levels below any folder
+TOOLKIT_ADAPTERS = "models"
 DEEPEST_ADAPTER = 8  # levels below AI Toolkit's `models`
 
 _IGNORED = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
@@ -58,7 +59,7 @@ def scan(tree: Tree) -> Scan:
 def _toolkit_folders(tree: Tree) -> dict[Path, Listing] | None:
     """The folders that count in AI Toolkit's layout, or None if the tree has another."""
     top = tree.list(tree.root).folders
-    cache, models = tree.root / "model-cache", tree.root / "models"
+    cache, models = tree.root / "model-cache", tree.root / TOOLKIT_ADAPTERS
     adapters = {
         path: found
         for path, found in (_walk(tree, models, DEEPEST_ADAPTER) if models.name in top else ())

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from remora.project.config import EngineSection, ModelSection, ServerSection
 from remora.project.names import is_name
+from remora.project.toolkit_prompt import FoundPrompt
 
 
 def render(
@@ -21,6 +22,7 @@ def render(
     base: Path,
     name: str,
     adapters: Mapping[str, Path],
+    prompts: Mapping[str, FoundPrompt],
     server: Mapping[str, Any],
 ) -> str:
     """The text of a file in `folder`: what is chosen, and every other key as a comment."""
@@ -32,7 +34,10 @@ def render(
         "",
         "# Adapters by name: folders in PEFT's layout. A request names one as its `model`.",
         "[adapters]",
-        *(f"{_key(key)} = {_value(relative(path, folder))}" for key, path in adapters.items()),
+        *(
+            f"{_key(key)} = {_adapter(relative(path, folder), prompts.get(key))}"
+            for key, path in adapters.items()
+        ),
         "",
         *_table("engine", EngineSection, {}),
         "",
@@ -47,6 +52,12 @@ def relative(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # Another drive of Windows.
         return path.as_posix()
+
+
+def _adapter(path: str, prompt: FoundPrompt | None) -> str:
+    if prompt is None:
+        return _value(path)
+    return f"{{ path = {_value(path)}, prompt_template = {_value(str(prompt.template))} }}"
 
 
 def _table(title: str, section: type[BaseModel], chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -58,6 +58,9 @@ def check_project(project: Project, architectures: Collection[str]) -> Iterator[
     yield from checker.found
     for name, folder in project.adapters.items():
         yield from checker.adapter(folder, name)
+        if prompt := project.prompts.get(name):
+            reason = f"its prompts are made with {str(prompt.template)!r}"
+            yield Diagnostic(rules.PROMPT_TEMPLATE, name, prompt.source, reason)
     for finding in project.findings:
         if finding.kind is Kind.LEFT_OUT:
             yield _left_out(finding.path, finding.why)

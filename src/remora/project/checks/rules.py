@@ -208,6 +208,13 @@ OWN_TEMPLATE = Rule(
     "The adapter has a chat template of its own, other than the base's, and is served with it.",
     "Nothing, if it is that of the training.",
 )
+PROMPT_TEMPLATE = Rule(
+    "prompt-template",
+    Severity.NOTE,
+    "The adapter's prompts are made with a prompt template of the project, in the place of a chat"
+    " template.",
+    "If it is not that of the training, set `prompt_template` in remora.toml.",
+)
 PRECISION = Rule(
     "precision",
     Severity.NOTE,
