@@ -64,7 +64,8 @@ def cli_page() -> str:
     lines = [NOTE, "# Command line\n", f"{cli.app.info.help}\n"]
     for command in cli.app.registered_commands:
         if command.callback is not None:
-            lines += command_section(command.callback)
+            name = command.name or command.callback.__name__
+            lines += command_section(name, command.callback)
     lines += ["## Exit codes\n", *exit_codes(), ""]
     lines += [
         "An error is a message and, where there is one, a hint of what to do next, on stderr.",
@@ -74,7 +75,7 @@ def cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def command_section(command: Callable[..., Any]) -> Iterator[str]:
+def command_section(title: str, command: Callable[..., Any]) -> Iterator[str]:
     """Usage, help and parameters of one command, read from its signature."""
     hints = get_type_hints(command, include_extras=True)
     parameters = inspect.signature(command).parameters
@@ -84,8 +85,8 @@ def command_section(command: Callable[..., Any]) -> Iterator[str]:
         if isinstance(info, ArgumentInfo):
             arguments.append(info.metavar or f"[{name.upper()}]")
         rows.append(row(name, kind_, info, parameter.default))
-    yield f"## remora {command.__name__}\n"
-    yield f"```\n{' '.join(['remora', command.__name__, *arguments, '[OPTIONS]'])}\n```\n"
+    yield f"## remora {title}\n"
+    yield f"```\n{' '.join(['remora', title, *arguments, '[OPTIONS]'])}\n```\n"
     yield f"{inspect.getdoc(command)}\n"
     yield "| | default | |\n| --- | --- | --- |"
     yield from rows

@@ -20,7 +20,9 @@ Each one says what is wrong, and carries a hint of what to do next::
     ├── ReleaseError             a release can't be made, read or published       exit 6
     │   ├── ReleaseNotFound      no such release; names what there is             exit 6
     │   ├── ReleaseBroken        its files are damaged, or of a newer Remora      exit 6
-    │   └── ReleaseConflict      another one was published at the same time       exit 6
+    │   ├── ReleaseConflict      another one was published at the same time       exit 6
+    │   └── ReleaseRefused       the server can't serve it                        exit 6
+    ├── TargetError              a target can't run or reach its server           exit 7
     ├── RequestError             a request is wrong                               HTTP 400
     │   ├── PromptTooLong        prompt and answer exceed the context             HTTP 400
     │   ├── Unauthorized         no key, or not the right one                     HTTP 401
@@ -135,6 +137,16 @@ class ReleaseConflict(ReleaseError):
     """Another release was published in the meantime; nothing was changed."""
 
     http_status = 409
+
+
+class ReleaseRefused(ReleaseError):
+    """The server can't serve the release; it goes on with what it served before."""
+
+
+class TargetError(RemoraError):
+    """A target can't run its server, or can't reach it."""
+
+    exit_code = 7
 
 
 class RequestError(RemoraError):

@@ -14,7 +14,14 @@ from typing import Any
 
 import pytest
 
-from remora.backends.backend import AdapterChange, ChatRequest, ModelState, Phase, fingerprint
+from remora.backends.backend import (
+    AdapterChange,
+    AdapterSource,
+    ChatRequest,
+    ModelState,
+    Phase,
+    fingerprint,
+)
 from remora.backends.engine_backend import EngineBackend
 from remora.engine.options import EngineOptions
 from remora.engine.request import FinishReason, SamplingParams
@@ -28,6 +35,7 @@ from remora.errors import (
     QueueFull,
     RequestError,
 )
+from remora.formats.adapter_config import adapter_digest
 from tests.engine.tiny import (
     ADAPTERS,
     EOS,
@@ -417,7 +425,8 @@ async def test_a_release_changes_at_one_moment_and_streams_go_on(tiny: Tinies) -
     async with serving(model.base, model.adapters) as backend:
         old = await submit(backend, "attention", prompt(8), greedy(40))
         before = await ask(backend, "attention", prompt(8), greedy(40))
-        change = AdapterChange("r2", put={"attention": model.adapters["all"]}, remove=["all"])
+        source = AdapterSource(model.adapters["all"], adapter_digest(model.adapters["all"]))
+        change = AdapterChange("r2", put={"attention": source}, remove=["all"])
         await backend.change_adapters(change)
         assert "all" not in [card.id for card in backend.models()]
         new = await submit(backend, "attention", prompt(8), greedy(40))
@@ -427,13 +436,16 @@ async def test_a_release_changes_at_one_moment_and_streams_go_on(tiny: Tinies) -
         assert (await collect(new))[0].tokens != before.tokens
 
 
+@pytest.mark.parametrize("fault", ["no files", "other files"])
 async def test_a_change_that_fails_leaves_everything_as_it_was(
-    serve: Serve, tiny: Tinies, tmp_path: Path
+    serve: Serve, tiny: Tinies, tmp_path: Path, fault: str
 ) -> None:
-    backend, folders = serve(), tiny().adapters
+    backend, folder = serve(), tiny().adapters["all"]
     before = list(backend.models())
-    change = AdapterChange("r2", put={"new": folders["all"], "bad": tmp_path}, remove=["all"])
-    with pytest.raises(AdapterError, match="adapter_config"):
+    good = AdapterSource(folder, adapter_digest(folder))
+    bad = AdapterSource(tmp_path if fault == "no files" else folder, "0" * 64)
+    change = AdapterChange("r2", put={"new": good, "bad": bad}, remove=["all"])
+    with pytest.raises(AdapterError, match="adapter_config" if fault == "no files" else "'bad'"):
         await backend.change_adapters(change)
     assert [card.id for card in backend.models()] == [card.id for card in before]
     running = await submit(backend, "base", prompt(3), greedy(1))

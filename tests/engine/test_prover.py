@@ -205,3 +205,27 @@ async def test_what_is_not_as_trained_is_refused(
     line |= spoil
     with pytest.raises(AdapterBroken, match=reason):
         await trained.add()
+
+
+async def test_the_documentation_writes_what_is_replayed(tiny: Tinies, tmp_path: Path) -> None:
+    import peft
+    from transformers import PreTrainedTokenizerFast
+
+    from tests.engine import oracle
+
+    model = tiny()
+    page = (Path(__file__).parents[2] / "docs" / "proof.md").read_text("utf-8")
+    code = page.partition("```python\n")[2].partition("\nmodel.save_pretrained")[0]
+    written: dict[str, Any] = {}
+    exec(code, written)  # noqa: S102
+    folder = Path(shutil.copytree(model.adapters["all"], tmp_path / "all"))
+    trained = peft.PeftModel.from_pretrained(oracle.load_base(model.base), folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model.base)
+    written["probe"](trained, tokenizer, ["hello", "Where?"], folder / "probe.jsonl", count=8)
+    async with serving(model.base, {}) as backend:
+        probe = (await backend.add_adapter("all", folder, replace=False)).probe
+    assert probe is not None
+    assert probe.replay is not None
+    assert (probe.replay.lines, probe.replay.reproduced) == (2, 2)
+    assert probe.replay.max_skew is not None
+    assert probe.replay.max_skew < 1e-3

@@ -208,8 +208,8 @@ class ScriptedBackend:
         del self._cards[name]
 
     async def change_adapters(self, change: AdapterChange) -> None:
-        for name, path in change.put.items():
-            await self.add_adapter(name, path, replace=True)
+        for name, source in change.put.items():
+            await self.add_adapter(name, source.folder, replace=True)
         for name in change.remove:
             await self.remove_adapter(name)
 

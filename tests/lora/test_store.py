@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -274,6 +275,47 @@ def test_a_full_memory_refuses_no_addition(shelf: Shelf) -> None:
     assert shelf.version("c").state is VersionState.REGISTERED
     shelf.store.unpin(shelf.key("a"))
     assert shelf.pin("c") is VersionState.READY
+
+
+def test_who_waits_finds_the_adapter_loaded(shelf: Shelf) -> None:
+    for name in "abcd":
+        shelf.store.register(name, shelf.write(name))
+    for name in "ab":
+        assert shelf.pin(name) is VersionState.READY
+        shelf.store.unpin(shelf.key(name))
+    shelf.changed.clear()
+    assert shelf.store.acquire("c") is shelf.version("c")
+    assert shelf.changed.wait(SECONDS), "it loads before a sequence asks to run"
+    assert [shelf.version(n).state for n in "abc"] == ["registered", "ready", "ready"]
+    shelf.store.acquire("b")
+    shelf.store.acquire("d")
+    assert shelf.version("d").state is VersionState.REGISTERED, "others wait for what is in memory"
+    for name in "bcd":
+        assert shelf.pin(name) is VersionState.READY
+        shelf.store.unpin(shelf.key(name))
+        shelf.store.release(shelf.key(name))
+    assert (shelf.loads, shelf.store.resident) == (4, 2)
+
+
+def test_a_thousand_are_known_and_few_in_memory(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, max_resident=8)
+    names = [f"a{n}" for n in range(1000)]
+    for name in names:
+        shelf.store.register(name, shelf.write(name))
+    assert len(shelf.store.names()) == 1000
+    assert len({version.key for _, version in shelf.store.names()}) == 1000
+    assert shelf.loads == shelf.store.resident == 0
+    dice = random.Random(3)
+    zipf = [1 / rank for rank in range(1, 1001)]
+    recent: list[str] = []
+    for name in dice.choices(names, zipf, k=400):
+        assert shelf.pin(name) is VersionState.READY
+        recent = [name, *(n for n in recent if n != name)][:8]
+        assert {n for n, v in shelf.store.names() if v.adapter is not None} == set(recent)
+        shelf.store.unpin(shelf.key(name))
+    assert shelf.loads == len(shelf.evicted) + shelf.store.resident < 400
+    assert shelf.proofs == sum(version.probe is not None for _, version in shelf.store.names())
+    shelf.store.close()
 
 
 def test_many_threads(shelf: Shelf) -> None:

@@ -13,7 +13,9 @@ from bootstrap import ROOT
 
 from remora.cli.main import app
 
-COMMANDS = [c.callback.__name__ for c in app.registered_commands if c.callback is not None]
+COMMANDS = [
+    c.name or c.callback.__name__ for c in app.registered_commands if c.callback is not None
+]
 
 
 @pytest.fixture

@@ -67,6 +67,14 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSource:
+    """An adapter's folder, and the digest that it must have."""
+
+    folder: Path
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterChange:
     """Adapters to add or replace and names to remove, all at one moment.
 
@@ -74,7 +82,7 @@ class AdapterChange:
     """
 
     release: str
-    put: Mapping[str, Path] = field(default_factory=dict)
+    put: Mapping[str, AdapterSource] = field(default_factory=dict)
     remove: Collection[str] = ()
 
 

@@ -29,6 +29,7 @@ from remora.backends.prompts import chat_prompt, check_ids, max_length
 from remora.engine.options import EngineOptions
 from remora.engine.request import Delta, SamplingParams, Usage
 from remora.errors import (
+    AdapterBroken,
     AdapterError,
     ModelNotFound,
     NotReady,
@@ -210,7 +211,15 @@ class EngineBackend:
 
     async def change_adapters(self, change: AdapterChange) -> None:
         adapters = self._ready().adapters
-        staged = await asyncio.to_thread(adapters.stage, change.put)
+        folders = {name: source.folder for name, source in change.put.items()}
+        staged = await asyncio.to_thread(adapters.stage, folders)
+        for name, source in change.put.items():
+            if staged[name].key != source.digest:
+                adapters.discard(staged)
+                raise AdapterBroken(
+                    f"the adapter {name!r} has other files than the release says",
+                    hint="Something overwrote them; deploy again to release what is there now.",
+                )
         # Requests are admitted in this thread: none sees a part of the change.
         adapters.publish(staged, change.remove)
         self._release = change.release

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from remora.errors import ConfigError
+from remora.project.address import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,6 @@ def keys_for(host: str, api: tuple[str, ...], admin: tuple[str, ...]) -> Keys:
         return Keys(api, admin)
     made = secrets.token_urlsafe(32)
     return Keys((made,), admin, made)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine can reach an address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_keys(

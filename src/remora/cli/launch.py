@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
+import os
 import shlex
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,23 +20,32 @@ from remora.cli.findings import show_findings
 from remora.cli.inspection import Inspection
 from remora.cli.output import Output
 from remora.cli.plan import Plan
-from remora.errors import ConfigError
+from remora.errors import ConfigError, ModelError
+from remora.release.report import RESTART
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
 
+    from remora.gateway.server import Server
+    from remora.reconcile.reconciler import Reconciler
+
 STEP = 0.05  # the least progress that is told
 
 
-def launch(plan: Plan, output: Output, *, log_level: int) -> None:
+def launch(plan: Plan, output: Output, *, log_level: int, until_stdin_ends: bool = False) -> int:
     """Serve until a signal ends it. The socket opens before the model is loaded.
 
-    Raises `ConfigError` if the address can't be had and `ModelError` if the model can't be.
+    Returns the exit code: `RESTART` where the share's release asks for another start. Raises
+    `ConfigError` if the address can't be had and `ModelError` if the model can't be.
     """
     _check_installed()
+    # What imports and loading make stays until the end. Looking through it again and again for
+    # garbage would take a sixth of the start, and then, every now and then, a step of the engine.
+    gc.disable()
     from remora.backends.engine_backend import EngineBackend
     from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
+    from remora.reconcile.reconciler import Reconciler
 
     log_as_json(level=log_level)
     show_findings(output, plan.project.findings, plan.project.folder)
@@ -42,6 +54,7 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
         _tell_listening(output, plan, url_of(listener))
         project = plan.project
         inspection = Inspection(project, output)
+        start = plan.start
         backend = EngineBackend(
             project.base,
             project.name,
@@ -52,16 +65,46 @@ def launch(plan: Plan, output: Output, *, log_level: int) -> None:
             prompts={
                 project.adapters[name]: prompt.template for name, prompt in project.prompts.items()
             },
+            release=start.choice.served.id if start else "",
         )
+        reconciler = Reconciler(backend, start) if start else None
         backend.start()
 
         def tell_ready(url: str) -> None:
+            gc.freeze()
+            gc.enable()
             progress.end()
             _tell_ready(output, plan, url, backend.models())
             inspection.tell()
 
-        Server(backend, plan.settings, listener, tell_ready).run()
-    output.say("stopped", "Stopped.")
+        server = Server(backend, plan.settings, listener, tell_ready, reconciler)
+        if until_stdin_ends:
+            stop_with_stdin(server.stop)
+        restart = _run(server, reconciler)
+    output.say("stopped", "Stopped, to start anew." if restart else "Stopped.", restart=restart)
+    return RESTART if restart else 0
+
+
+def _run(server: Server, reconciler: Reconciler | None) -> bool:
+    """Serve to the end; returns whether another release waits for another start."""
+    try:
+        server.run()
+    except ModelError as error:
+        if reconciler is None or not reconciler.refuse_served(error):
+            raise
+        return True
+    return reconciler is not None and reconciler.restart_wanted
+
+
+def stop_with_stdin(stop: Callable[[], None]) -> None:
+    """Stop when nobody can write to standard input any more: when the parent has ended."""
+
+    def wait() -> None:
+        while os.read(0, 1024):
+            pass
+        stop()
+
+    threading.Thread(target=wait, name="remora-stdin", daemon=True).start()
 
 
 def _check_installed() -> None:

@@ -3,12 +3,14 @@
 | exit code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | a check of `doctor` failed, or an unexpected fault |
+| 1 | a check of `doctor` or `verify` failed, or an unexpected fault |
 | 2 | a file, key or option of the user is wrong |
 | 3 | the base model or an adapter can't be served, or `check` has found that |
 | 4 | an endpoint did not answer as hoped |
 | 5 | the share can't be read or written |
-| 6 | a release can't be made, read or published |
+| 6 | a release can't be made, read, published or served |
+| 7 | a target can't run or reach its server |
+| 75 | `serve --share` asks to be started again: another release needs a restart |
 | 130 | interrupted with Ctrl-C |
 """
 
@@ -21,10 +23,18 @@ import typer
 
 from remora.cli.chat import chat
 from remora.cli.check import check
+from remora.cli.deploy import deploy
 from remora.cli.doctor import doctor
+from remora.cli.down import down
 from remora.cli.init import init
+from remora.cli.logs import logs
+from remora.cli.open import open_
 from remora.cli.output import INTERRUPTED, report
+from remora.cli.releases import releases
+from remora.cli.rollback import rollback
 from remora.cli.serve import serve
+from remora.cli.status import status
+from remora.cli.verify import verify
 
 app = typer.Typer(
     name="remora",
@@ -55,6 +65,14 @@ def options(
 
 app.command()(serve)
 app.command()(chat)
+app.command()(deploy)
+app.command()(status)
+app.command()(logs)
+app.command()(releases)
+app.command()(rollback)
+app.command()(verify)
+app.command("open")(open_)
+app.command()(down)
 app.command()(init)
 app.command()(check)
 app.command()(doctor)

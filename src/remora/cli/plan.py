@@ -13,21 +13,24 @@ from remora.cli.keys import Keys, keys_for, read_keys
 from remora.engine.options import EngineOptions
 from remora.errors import ConfigError
 from remora.gateway.settings import GatewaySettings
+from remora.project.config import CONFIG_FILE, ServerSection, read_config
 from remora.project.discovery import Finding, Kind
 from remora.project.names import is_name
 from remora.project.project import Project, check_adapter, find_project, plain_project
+from remora.reconcile.choice import Start
 
 Section = TypeVar("Section", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is decided before anything heavy is loaded."""
+    """All that is decided before anything heavy is loaded. ``start`` is a share's release."""
 
     project: Project
     options: EngineOptions
     settings: GatewaySettings
     keys: Keys
+    start: Start | None = None
 
     @property
     def host(self) -> str:
@@ -59,7 +62,34 @@ def make_plan(
     else:
         project = find_project(folder or Path.cwd(), base=base and base.absolute())
     project = _overridden(project, model, engine, server)
-    project = _with_adapters(project, adapters)
+    return _planned(_with_adapters(project, adapters), api_key_file, admin_key_file)
+
+
+def make_release_plan(
+    start: Start,
+    folder: Path | None,
+    *,
+    server: Mapping[str, Any],
+    api_key_file: Path | None = None,
+    admin_key_file: Path | None = None,
+) -> Plan:
+    """Serve what a share's release says; ``folder`` may have a file with settings of the server."""
+    content = start.choice.served.release.content
+    file = folder / CONFIG_FILE if folder else None
+    section = read_config(file).server if file and file.is_file() else ServerSection()
+    project = Project(
+        folder=start.share.root,
+        base=start.checkout.base,
+        name=content.base.name,
+        adapters=start.checkout.adapters,
+        model=content.model,
+        engine=content.engine,
+        server=_merged(section, server),
+    )
+    return replace(_planned(project, api_key_file, admin_key_file), start=start)
+
+
+def _planned(project: Project, api_key_file: Path | None, admin_key_file: Path | None) -> Plan:
     options = EngineOptions(
         dtype=project.model.dtype,
         device=project.model.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,10 @@ def serve(
         typer.Option(metavar="NAME=DIR", help="An adapter; may be given many times."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name to serve the base model under.")] = None,
+    share: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a share: serve its current release, and follow it."),
+    ] = None,
     host: Annotated[
         str | None,
         typer.Option(
@@ -110,37 +115,60 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one step.", rich_help_panel=_ENGINE)
     ] = None,
+    until_stdin_ends: Annotated[
+        bool,
+        typer.Option(
+            "--until-stdin-ends",
+            help="Stop when standard input ends, as it does with the program that started this.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Serve a base model and its adapters behind an OpenAI-compatible endpoint.
 
     A project is a folder with remora.toml, with AI Toolkit's layout, or with a base model and
     adapters in it. Options win over remora.toml, which explains them all.
+
+    With --share, what `remora deploy` has published there is served; of the project only the
+    table [server] is read.
     """
     from remora.cli.launch import launch
-    from remora.cli.plan import make_plan
+    from remora.cli.plan import make_plan, make_release_plan
+    from remora.cli.released import refuse_decided, released
 
-    plan = make_plan(
-        project,
-        base=base,
-        adapters=adapter or [],
-        model={"name": name, "dtype": dtype, "device": device, "context_length": context_length},
-        engine={
-            "kv_cache_tokens": kv_cache_tokens,
-            "max_batch_size": max_batch_size,
-            "max_queue": max_queue,
-            "max_resident_adapters": max_resident_adapters,
-            "threads": threads,
-        },
-        server={
-            "host": host,
-            "port": port,
-            "api_key_env": api_key_env,
-            "admin_key_env": admin_key_env,
-        },
-        api_key_file=api_key_file,
-        admin_key_file=admin_key_file,
-    )
+    model = {"name": name, "dtype": dtype, "device": device, "context_length": context_length}
+    engine = {
+        "kv_cache_tokens": kv_cache_tokens,
+        "max_batch_size": max_batch_size,
+        "max_queue": max_queue,
+        "max_resident_adapters": max_resident_adapters,
+        "threads": threads,
+    }
+    server = {
+        "host": host,
+        "port": port,
+        "api_key_env": api_key_env,
+        "admin_key_env": admin_key_env,
+    }
+    keys = {"api_key_file": api_key_file, "admin_key_file": admin_key_file}
     if log_level is None:
         log_level = LogLevel.WARNING if sys.stderr.isatty() else LogLevel.INFO
-    launch(plan, Output(json), log_level=logging.getLevelName(log_level.upper()))
+    level = logging.getLevelName(log_level.upper())
+    with ExitStack() as stack:
+        if share is not None:
+            refuse_decided({"base": base, "adapter": adapter, **model, **engine})
+            start = stack.enter_context(released(share))
+            plan = make_release_plan(start, project, server=server, **keys)
+        else:
+            plan = make_plan(
+                project,
+                base=base,
+                adapters=adapter or [],
+                model=model,
+                engine=engine,
+                server=server,
+                **keys,
+            )
+        code = launch(plan, Output(json), log_level=level, until_stdin_ends=until_stdin_ends)
+    raise typer.Exit(code)

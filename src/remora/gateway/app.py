@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,8 +17,11 @@ from remora.gateway.context import Gateway
 from remora.gateway.errors import translate
 from remora.gateway.exchange import ExchangeMiddleware, exchange_of
 from remora.gateway.metrics import Metrics
-from remora.gateway.routes import adapters, chat, completions, health, models, tokens
+from remora.gateway.routes import adapters, chat, completions, health, models, release, tokens
 from remora.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from remora.reconcile.reconciler import Reconciler
 
 
 async def _openapi(_: Request) -> Response:
@@ -41,17 +46,21 @@ ROUTES = (
     ("POST", "/admin/adapters", adapters.add_adapter),
     ("PUT", "/admin/adapters/{name}", adapters.put_adapter),
     ("DELETE", "/admin/adapters/{name}", adapters.remove_adapter),
+    ("GET", "/admin/release", release.get_release),
+    ("POST", "/admin/release", release.push_release),
 )
 
 
-def create_app(backend: Backend, settings: GatewaySettings) -> Starlette:
+def create_app(
+    backend: Backend, settings: GatewaySettings, reconciler: Reconciler | None = None
+) -> Starlette:
     """The OpenAI API, health, metrics and the admin API over ``backend``.
 
     The backend may still be loading: generation is answered with 503 until it is ready. The app
     neither starts nor closes it.
     """
     paths = {endpoint: path.replace(":path", "") for _, path, endpoint in ROUTES}
-    gateway = Gateway(backend, settings, Metrics(backend), paths)
+    gateway = Gateway(backend, settings, Metrics(backend), paths, reconciler)
     middleware = [
         Middleware(ExchangeMiddleware, gateway=gateway),
         Middleware(AuthMiddleware, settings=settings),

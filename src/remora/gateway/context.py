@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from remora.gateway.answer import Answer
+    from remora.reconcile.reconciler import Reconciler
 
 DRAIN_RETRY_AFTER = 5  # s: about how long a replacement takes to be found by a balancer
 
@@ -24,12 +25,14 @@ class Gateway:
     """The backend, the settings, the metrics and the answers under way.
 
     ``paths`` has the path of each route's function, by which requests are counted.
+    ``reconciler`` is None where no share is served.
     """
 
     backend: Backend
     settings: GatewaySettings
     metrics: Metrics
     paths: Mapping[Any, str] = field(default_factory=dict)
+    reconciler: Reconciler | None = None
     draining: bool = False
     in_flight: int = 0
     answers: set[Answer] = field(default_factory=set)

@@ -70,6 +70,18 @@ class TooManyRequests(RequestError):
     retry_after = 1
 
 
+class NoRelease(RequestError):
+    """The server serves no share, and so no release."""
+
+    http_status = 404
+    code = "no_release"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server serves no release.", hint="`remora serve --share` serves one of a share."
+        )
+
+
 class ClientGone(Exception):
     """The client disconnected: nobody is left to answer."""
 

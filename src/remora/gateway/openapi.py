@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from remora import __version__
 from remora.gateway.protocol import adapters, answers, chat, completion, tokens
+from remora.release.report import Report
 
 _GENERATION_ERRORS = (400, 404, 408, 413, 415, 429, 500, 503, 504)
 _REF = "#/components/schemas/{model}"
@@ -99,6 +100,23 @@ OPERATIONS = (
         "Remove an adapter",
         answers.DeletedAnswer,
         errors=(400, 404, 503),
+        key="admin",
+    ),
+    Operation(
+        "get",
+        "/admin/release",
+        "Which release is served, and which should be",
+        Report,
+        errors=(404,),
+        key="admin",
+    ),
+    Operation(
+        "post",
+        "/admin/release",
+        "Look at the share now, and try again what was refused",
+        Report,
+        status=202,
+        errors=(404,),
         key="admin",
     ),
 )

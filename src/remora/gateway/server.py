@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -23,6 +24,9 @@ from remora.gateway.app import create_app
 from remora.gateway.context import Gateway
 from remora.gateway.open_files import allow_many_open_files
 from remora.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from remora.reconcile.reconciler import Reconciler
 
 logger = logging.getLogger("remora.gateway")
 
@@ -63,14 +67,16 @@ class Server:
         settings: GatewaySettings,
         listener: socket.socket,
         on_ready: Callable[[str], None] | None = None,
+        reconciler: Reconciler | None = None,
     ) -> None:
-        app = create_app(backend, settings)
+        app = create_app(backend, settings, reconciler)
         self._gateway: Gateway = app.state.gateway
         self._listener = listener
         self._url = url_of(listener)
         self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
+        self._stop_wanted = False
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -96,11 +102,14 @@ class Server:
 
     def stop(self) -> None:
         """Begin to drain; may be called from any thread and from a signal handler."""
+        self._stop_wanted = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._stop_wanted:
+            self._stopping.set()
         life = asyncio.create_task(self._live())
         try:
             await self._http.serve(sockets=[self._listener])
@@ -123,7 +132,10 @@ class Server:
                 raise ModelError(
                     f"The model could not be loaded: {status.detail}", hint=status.hint
                 )
+            following = self._follow_share()
             await stopping
+            if following is not None:
+                following.cancel()
             await self._drain()
         finally:
             self._http.should_exit = True
@@ -133,6 +145,10 @@ class Server:
             await asyncio.sleep(_POLL)
         if self._on_ready is not None and self._gateway.backend.status().phase is Phase.READY:
             self._on_ready(self._url)
+
+    def _follow_share(self) -> asyncio.Task[None] | None:
+        reconciler = self._gateway.reconciler
+        return asyncio.create_task(reconciler.run(self.stop)) if reconciler else None
 
     async def _drain(self) -> None:
         gateway = self._gateway

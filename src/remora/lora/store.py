@@ -130,11 +130,15 @@ class AdapterStore:
             for name, folder in folders.items():
                 staged[name] = self._staged(folder)
         except BaseException:
-            with self._lock:
-                for version in staged.values():
-                    self._retire(version)
+            self.discard(staged)
             raise
         return staged
+
+    def discard(self, staged: Mapping[str, Version]) -> None:
+        """Forget what was staged, unless a name leads to it."""
+        with self._lock:
+            for version in staged.values():
+                self._retire(version)
 
     def publish(self, staged: Mapping[str, Version], remove: Collection[str] = ()) -> None:
         """Let names lead to staged versions, and forget others, at one moment."""
@@ -180,12 +184,15 @@ class AdapterStore:
     def acquire(self, name: str, count: int = 1) -> Version | None:
         """The current version of a name, kept for so many sequences to come.
 
-        One that can't be served is returned, and not kept.
+        It begins to load if there is room without one that others wait for: a queued request finds
+        its adapter in memory. One that can't be served is returned, and not kept.
         """
         with self._lock:
             version = self._names.get(name)
             if version is not None and version.reason is None:
                 version.holds += count
+                if version.state is VersionState.REGISTERED and self._make_room(ahead=True):
+                    self._begin_load(version)
             return version
 
     def release(self, key: str, count: int = 1) -> None:
@@ -206,9 +213,7 @@ class AdapterStore:
             if version is None:
                 return None
             if version.state is VersionState.REGISTERED and self._make_room():
-                version.state = VersionState.LOADING
-                self._resident[key] = version
-                self._loader.submit(self._load_version, version)
+                self._begin_load(version)
             elif version.state is VersionState.READY:
                 version.pins += 1
                 self._resident.move_to_end(key)
@@ -284,8 +289,16 @@ class AdapterStore:
     def _is_named(self, version: Version) -> bool:
         return any(named is version for named in self._names.values())
 
-    def _make_room(self) -> bool:
-        """Whether one more adapter fits into memory, after the least recently used gave way."""
+    def _begin_load(self, version: Version) -> None:
+        version.state = VersionState.LOADING
+        self._resident[version.key] = version
+        self._loader.submit(self._load_version, version)
+
+    def _make_room(self, *, ahead: bool = False) -> bool:
+        """Whether one more adapter fits into memory, after the least recently used gave way.
+
+        ``ahead`` of its use, it drives out none that a sequence waits for.
+        """
         while len(self._resident) >= self._max_resident:
             # What was replaced may be gone from disk: it stays for those who wait for it.
             idle = (
@@ -293,7 +306,7 @@ class AdapterStore:
                 for version in self._resident.values()
                 if version.adapter is not None
                 and not version.pins
-                and (not version.holds or self._is_named(version))
+                and (not version.holds or (not ahead and self._is_named(version)))
             )
             victim = next(idle, None)
             if victim is None:

@@ -18,7 +18,6 @@ def assemble(
     *,
     model: ModelSection,
     engine: EngineSection,
-    code: Code | None = None,
 ) -> Content:
     """What is to be served. ``digests`` holds every file's, as `sync` returns them."""
     base = _files(sources.base, digests)
@@ -34,7 +33,20 @@ def assemble(
         # The release itself says where the base is, on any machine.
         model=model.model_copy(update={"base": ".", "name": sources.name}),
         engine=engine,
-        code=code,
+        code=_code(sources, digests),
+    )
+
+
+def _code(sources: Sources, digests: Mapping[Source, str]) -> Code | None:
+    if sources.code is None or sources.runtime is None:
+        return None
+    digest = digests[sources.code]
+    return Code(
+        digest=digest,
+        size=sources.code.size,
+        path=str(blob(digest)),
+        python=sources.runtime.python,
+        platform=sources.runtime.platform,
     )
 
 

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import ReleaseBroken
+from remora.release.archive import unpack
 from remora.release.directory_share import DirectoryShare
-from remora.release.manifest import Content, File, tree_digest
+from remora.release.manifest import Code, Content, File, tree_digest
+from remora.release.share_path import SharePath
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Where the engine finds the base and the adapters of a release."""
+    """Where the engine finds the base and the adapters of a release, and its unpacked code."""
 
     base: Path
     adapters: Mapping[str, Path]
+    code: Path | None = None
 
 
 def check_out(content: Content, share: DirectoryShare, into: Path) -> Checkout:
@@ -26,7 +29,9 @@ def check_out(content: Content, share: DirectoryShare, into: Path) -> Checkout:
 
     Folders that are there are used again. Raises `ReleaseBroken` if the share lacks a file.
     """
+    code = content.code
     return Checkout(
+        code=_unpacked(into / "code", code, share) if code else None,
         base=_folder(into / "bases", content.base.files, share),
         adapters={
             name: _folder(into / "adapters", adapter.files, share)
@@ -35,16 +40,27 @@ def check_out(content: Content, share: DirectoryShare, into: Path) -> Checkout:
     )
 
 
+def _unpacked(parent: Path, code: Code, share: DirectoryShare) -> Path:
+    place = SharePath.parse(code.path)
+    _check_there(share, place, code.size)
+    unpack(share.root.joinpath(*place.parts), parent / code.digest)
+    return parent / code.digest
+
+
+def _check_there(share: DirectoryShare, place: SharePath, size: int) -> None:
+    entry = share.stat(place)
+    if entry is None or entry.size != size:
+        raise ReleaseBroken(
+            f"the share {share.label} lacks {place}, or has another one",
+            hint="`remora deploy` brings it back; `remora rollback` serves what was before.",
+        )
+
+
 def _folder(parent: Path, files: Sequence[File], share: DirectoryShare) -> Path:
     # The digest of an adapter leaves out files that no answer depends on; this one has them all.
     folder = parent / tree_digest({file.name: file.digest for file in files})
     for file in files:
-        entry = share.stat(file.place)
-        if entry is None or entry.size != file.size:
-            raise ReleaseBroken(
-                f"the share {share.label} lacks {file.path} ({file.name}), or has another one",
-                hint="`remora deploy` brings it back; `remora rollback` serves what was before.",
-            )
+        _check_there(share, file.place, file.size)
     if folder.is_dir():
         return folder
     beside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}")

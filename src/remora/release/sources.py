@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from remora.errors import AdapterBroken, ConfigError, ModelError, RemoraError
@@ -16,6 +16,8 @@ from remora.formats.probe_file import PROBE_FILE
 from remora.formats.safetensors_header import BrokenHeader, header_of
 from remora.project.discovery import Discovery
 from remora.project.project import Project
+from remora.release.bundle import Bundle
+from remora.release.runtime import Runtime
 from remora.release.share import Share
 from remora.release.share_path import SharePath
 from remora.release.share_tree import ShareFolder, on_share
@@ -43,13 +45,24 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All files of what is to be served, under the names that it is served by."""
+    """All files of what is to be served, under the names that it is served by, and the runtime
+    that the archive ``code`` was built for."""
 
     name: str
     base: tuple[Source, ...]
     adapters: Mapping[str, tuple[Source, ...]]
+    code: Source | None = None
+    runtime: Runtime | None = None
+
+    def with_code(self, bundle: Bundle) -> Sources:
+        """The same, with code."""
+        archive = bundle.archive
+        code = Source(archive.name, archive.stat().st_size, archive)
+        return replace(self, code=code, runtime=bundle.runtime)
 
     def __iter__(self) -> Iterator[Source]:
+        if self.code:
+            yield self.code
         yield from self.base
         for files in self.adapters.values():
             yield from files

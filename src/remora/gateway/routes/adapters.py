@@ -9,9 +9,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from remora.errors import RequestError
+from remora.errors import Conflict, RequestError
 from remora.gateway.body import read_body
-from remora.gateway.context import gateway_of
+from remora.gateway.context import Gateway, gateway_of
 from remora.gateway.json_response import json_response
 from remora.gateway.protocol.adapters import NAME_PATTERN, AddAdapterBody, ReplaceAdapterBody
 from remora.gateway.routes.models import model_body, model_list
@@ -26,7 +26,7 @@ async def list_adapters(request: Request) -> Response:
 async def add_adapter(request: Request) -> Response:
     """Add an adapter; 409 when the name is taken, unless ``replace`` is true."""
     body = await read_body(request, AddAdapterBody)
-    gateway = gateway_of(request)
+    gateway = _writable(request)
     path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
     card = await gateway.backend.add_adapter(body.name, path, replace=bool(body.replace))
     return json_response(model_body(card), 201)
@@ -42,7 +42,7 @@ async def put_adapter(request: Request) -> Response:
             hint="Use letters, digits, '.', '_' and '-'; begin with a letter or digit.",
         )
     body = await read_body(request, ReplaceAdapterBody)
-    gateway = gateway_of(request)
+    gateway = _writable(request)
     path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
     return json_response(model_body(await gateway.backend.add_adapter(name, path, replace=True)))
 
@@ -50,8 +50,19 @@ async def put_adapter(request: Request) -> Response:
 async def remove_adapter(request: Request) -> Response:
     """Remove an adapter; what it streams goes on to its end."""
     name: str = request.path_params["name"]
-    await gateway_of(request).backend.remove_adapter(name)
+    await _writable(request).backend.remove_adapter(name)
     return json_response({"id": name, "object": "model", "deleted": True})
+
+
+def _writable(request: Request) -> Gateway:
+    """The gateway; raises `Conflict` where a share's release says which adapters are served."""
+    gateway = gateway_of(request)
+    if gateway.reconciler is not None:
+        raise Conflict(
+            "This server serves a release, which says what its adapters are.",
+            hint="Change the project, and `remora deploy` it.",
+        )
+    return gateway
 
 
 def _folder(given: str, root: Path | None) -> Path:

@@ -1,0 +1,97 @@
+"""``remora deploy``: from a project to an endpoint that says itself that it serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.output import Output
+from remora.errors import AdapterError
+
+if TYPE_CHECKING:
+    from remora.project.project import Project
+    from remora.release.sync import Survey
+
+
+def deploy(
+    project: Annotated[
+        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
+    ] = None,
+    target: Annotated[TargetName, typer.Option(help="Where it runs.")] = TargetName.LOCAL,
+    share: Annotated[
+        Path | None,
+        typer.Option(help="Folder that stands for the share. Default: the project's own."),
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", "-m", help="What changed, for `remora releases`.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be uploaded, and change nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Let the endpoint serve the project as it is now, and wait until it says that it does.
+
+    Adapters are exchanged while others stream; another base, other engine settings or other code
+    restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
+    """
+    from remora.cli.deploy_view import DeployView
+    from remora.project.project import find_project
+    from remora.release.publish import Provenance, user
+    from remora.targets.deploy import Deployment
+
+    output = Output(json)
+    found = find_project(project or Path.cwd())
+    to = chosen_target(project, share)
+    with DeployView(output) as view:
+        deployment = Deployment(
+            found,
+            to,
+            Provenance(user(), message=message),
+            check=lambda: _check(output, found),
+            listener=view,
+        )
+        if dry_run:
+            survey = deployment.survey()
+        else:
+            deployed = deployment.run()
+    if dry_run:
+        _tell_missing(output, survey, found)
+    else:
+        view.tell(deployed, to.api_key_file)
+
+
+def _check(output: Output, project: Project) -> None:
+    from remora.cli.check import show_diagnostic
+    from remora.engine.families import FAMILIES
+    from remora.project.checks.checker import check_project
+    from remora.project.checks.rules import Severity
+
+    wrong = []
+    for diagnostic in check_project(project, FAMILIES):
+        if diagnostic.rule.severity is not Severity.NOTE:
+            show_diagnostic(output, diagnostic)
+        if diagnostic.rule.severity is Severity.ERROR:
+            wrong.append(diagnostic.model)
+    if wrong:
+        raise AdapterError(
+            f"nothing was deployed: {', '.join(dict.fromkeys(wrong))} can't be served",
+            hint="The lines above say what to do; `remora check` prints them again.",
+        )
+
+
+def _tell_missing(output: Output, survey: Survey, project: Project) -> None:
+    for source in survey.missing:
+        path = source.local or Path(str(source.place))
+        inside = path.relative_to(project.folder) if path.is_relative_to(project.folder) else path
+        output.say("missing", f"{source.size:>14,}  {inside}", path=str(path), size=source.size)
+    output.say(
+        "survey",
+        f"{len(survey.missing)} files of {survey.missing_bytes:,} bytes would be uploaded.",
+        files=len(survey.missing),
+        bytes=survey.missing_bytes,
+        current=survey.current.release if survey.current else None,
+    )

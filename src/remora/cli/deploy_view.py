@@ -1,0 +1,102 @@
+"""What `remora deploy` shows: a spinner and a summary for a person, events for a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from remora.cli.output import Output
+from remora.cli.release_table import change_text, model_table
+from remora.release.manifest import short
+from remora.release.progress import Progress
+from remora.release.report import Report
+from remora.targets.deploy import Deployed, Listener
+
+if TYPE_CHECKING:
+    from rich.status import Status as Spinner
+
+DOING = {
+    "check": "Checking",
+    "survey": "Looking for changes",
+    "sync": "Uploading",
+    "publish": "Publishing",
+    "start": "Starting the server",
+    "serve": "Waiting for the server",
+}
+
+
+@dataclass(slots=True)
+class DeployView(Listener):
+    """Hears a deployment."""
+
+    output: Output
+    spinner: Spinner | None = field(default=None, init=False)
+    doing: str = field(default="", init=False)
+    standing: tuple[Any, ...] = field(default=(), init=False)
+
+    def __enter__(self) -> Self:
+        if not self.output.as_json and self.output.console.is_terminal:
+            self.spinner = self.output.console.status("Looking")
+            self.spinner.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.spinner is not None:
+            self.spinner.stop()
+
+    def phase(self, name: str, seconds: float | None) -> None:
+        self.doing = DOING[name]
+        self._show(self.doing)
+        self.output.say("phase", phase=name, seconds=seconds)
+
+    def progress(self, progress: Progress) -> None:
+        left = progress.seconds_left
+        self._show(
+            f"{self.doing} {progress.done / max(1, progress.total):4.0%}"
+            f"  {progress.rate / 1e6:.0f} MB/s{'' if left is None else f', {left:.0f} s left'}"
+        )
+        self.output.say(
+            "progress",
+            done=progress.done,
+            total=progress.total,
+            rate=progress.rate,
+            seconds_left=left,
+        )
+
+    def served(self, report: Report | None) -> None:
+        news = (report.standing, report.detail) if report else ("starting", "")
+        if news == self.standing:
+            return
+        self.standing = news
+        self._show(f"{self.doing}: {news[1] or news[0]}")
+        self.output.say("serving", standing=news[0], detail=news[1])
+
+    def tell(self, deployed: Deployed, key_file: Path | None) -> None:
+        """The end of a deployment that succeeded."""
+        say = self.output.say
+        say(
+            "deployed",
+            release=deployed.release,
+            sequence=deployed.sequence,
+            url=deployed.url,
+            models=[model.model_dump(mode="json") for model in deployed.report.models],
+            changes=[change_text(change) for change in deployed.changes],
+            seconds=deployed.seconds,
+            api_key_file=str(key_file) if key_file else None,
+        )
+        if self.output.as_json:
+            return
+        for change in deployed.changes or ():
+            say("deployed", f"  {change_text(change)}")
+        if not deployed.changes:
+            say("deployed", "Nothing has changed.")
+        say("deployed", model_table(deployed.report, deployed.release))
+        times = ", ".join(f"{name} {took:.2f} s" for name, took in deployed.seconds.items())
+        say("deployed", f"\nRelease {short(deployed.release)} is live at {deployed.url}  ({times})")
+        if key_file is not None:
+            say("deployed", f"Its API key is in {key_file}.")
+
+    def _show(self, text: str) -> None:
+        if self.spinner is not None:
+            self.spinner.update(text)

@@ -1,0 +1,30 @@
+"""`remora serve` over a share: the release to start with."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from remora.errors import ConfigError
+from remora.reconcile.choice import Start, start
+from remora.release.directory_share import DirectoryShare
+
+
+def refuse_decided(options: Mapping[str, Any]) -> None:
+    """Raises `ConfigError` if one of the options that a release decides was given."""
+    given = next((name for name, value in options.items() if value), None)
+    if given is not None:
+        raise ConfigError(
+            f"--{given.replace('_', '-')} and --share exclude each other: the release says it",
+            hint="Change remora.toml, and `remora deploy` it.",
+        )
+
+
+@contextmanager
+def released(root: Path) -> Iterator[Start]:
+    """What a share says is to be served, as folders that last while inside."""
+    with tempfile.TemporaryDirectory(prefix="remora-", ignore_cleanup_errors=True) as folder:
+        yield start(DirectoryShare(root), Path(folder))

@@ -1,0 +1,52 @@
+"""``remora rollback``: let the endpoint serve an earlier release again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remora.cli.chosen_target import chosen_target
+from remora.cli.output import Output
+
+
+def rollback(
+    release: Annotated[
+        str | None,
+        typer.Argument(
+            help="The beginning of its id, as `remora releases` lists it. Default: the release"
+            " that was current before this one."
+        ),
+    ] = None,
+    project: Annotated[
+        Path | None, typer.Option(help="Folder of the project. Default: this folder.")
+    ] = None,
+    share: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Make an earlier release current, and wait until the endpoint serves it."""
+    import time
+
+    from remora.reconcile.choice import previous
+    from remora.release.manifest import short
+    from remora.release.publish import user
+    from remora.targets.deploy import roll_back
+    from remora.targets.target import Life
+
+    target, output, begin = chosen_target(project, share), Output(json), time.perf_counter()
+    published = roll_back(target, release or previous(target.share), author=user())
+    live = target.state().life is Life.RUNNING
+    seconds = time.perf_counter() - begin
+    place = f"live at {target.url}" if live else "current; no server runs"
+    output.say(
+        "rolled_back",
+        f"Release {short(published.id)} is {place}  ({seconds:.2f} s)",
+        release=published.id,
+        sequence=published.entry.sequence,
+        url=target.url if live else None,
+        seconds=round(seconds, 3),
+    )

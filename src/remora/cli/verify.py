@@ -1,0 +1,50 @@
+"""``remora verify``: whether the endpoint serves what lies here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remora.cli.chosen_target import chosen_target
+from remora.cli.output import Output
+from remora.errors import TargetError
+
+DIFFERS = 1
+
+
+def verify(
+    project: Annotated[
+        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
+    ] = None,
+    share: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Compare the digests of the project's files with what the endpoint says that it serves.
+
+    The exit code is 1 if they differ.
+    """
+    from remora.project.project import find_project
+    from remora.targets.verify import compare
+
+    target, output = chosen_target(project, share), Output(json)
+    report = target.report()
+    if report is None:
+        raise TargetError("no server answers", hint="`remora deploy` starts one.")
+    rows = compare(find_project(project or Path.cwd()), target.share, report)
+    for row in rows:
+        mark = "same" if row.same else "differs"
+        output.say(
+            "model",
+            f"{mark:<8} {row.name}: {row.told}",
+            name=row.name,
+            same=row.same,
+            here=row.here,
+            there=row.there,
+        )
+    if not all(row.same for row in rows):
+        raise typer.Exit(DIFFERS)

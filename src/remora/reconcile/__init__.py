@@ -1,0 +1,1 @@
+"""A running server follows the current release of its share."""

@@ -1,0 +1,71 @@
+"""The admin API of a server, as far as a deployment needs it.
+
+It is asked with the standard library: a command that has nothing to do shall not wait for the
+import of a client that can do more.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from remora.errors import EndpointError
+from remora.release.report import Report
+
+TIMEOUT = 10.0  # s
+PATH = "/admin/release"
+
+
+@dataclass(frozen=True, slots=True)
+class AdminApi:
+    """An endpoint's address and the key of its admin API."""
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+
+    def report(self) -> Report | None:
+        """What the server says of its release; None while nothing answers there.
+
+        Raises `EndpointError` for an answer that is none of a server of a share.
+        """
+        return self._ask("GET")
+
+    def push(self) -> Report | None:
+        """Let the server look at its share now, and try again what it refused."""
+        return self._ask("POST")
+
+    def _ask(self, method: str) -> Report | None:
+        address = urlsplit(self.url)
+        kind = (
+            http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        )
+        connection = kind(address.netloc, timeout=TIMEOUT)
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        try:
+            connection.request(method, PATH, headers=headers)
+            response = connection.getresponse()
+            status, body = response.status, response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        if status >= 400:
+            raise EndpointError(
+                f"{self.url}: {_message(body) or f'answered {status}'}",
+                hint="Does another program answer there?",
+            )
+        try:
+            return Report.model_validate_json(body)
+        except ValidationError as error:
+            raise EndpointError(f"{self.url} is no Remora of this version") from error
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,227 @@
+"""A deployment: from a project to an endpoint that says itself that it serves it.
+
+Until the server reports the new release as ready, everything can be taken back, and is: by a
+failure, or by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, TargetError
+from remora.project.project import Project
+from remora.release import log
+from remora.release.assemble import assemble
+from remora.release.changes import Change, changes
+from remora.release.digests import DigestCache
+from remora.release.log import LogEntry
+from remora.release.manifest import Content, short
+from remora.release.progress import Progress
+from remora.release.publish import Provenance, Published, load, publish, rollback
+from remora.release.report import Report, Standing
+from remora.release.sources import local_sources
+from remora.release.sync import Survey, survey, sync
+from remora.targets.target import Life, Target
+
+PATIENCE = 1800.0  # s that a server gets to report a release
+_POLL = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What is served now. ``changes`` is empty where it was served already."""
+
+    release: str
+    sequence: int
+    url: str
+    report: Report
+    changes: tuple[Change, ...]
+    seconds: Mapping[str, float]
+
+
+class Listener:
+    """Hears how a deployment goes on; every method may be left as it is."""
+
+    def phase(self, name: str, seconds: float | None) -> None:
+        """A phase began, or has ended after so many seconds."""
+
+    def progress(self, progress: Progress) -> None:
+        """Bytes are read or uploaded."""
+
+    def served(self, report: Report | None) -> None:
+        """What the server says while it is waited for."""
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One deployment of a project to a target; ``check`` raises if it must not begin."""
+
+    project: Project
+    target: Target
+    provenance: Provenance
+    check: Callable[[], None] = lambda: None
+    listener: Listener = field(default_factory=Listener)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def survey(self) -> Survey:
+        """What would be uploaded."""
+        with self._phase("check"):
+            self.check()
+        with self._phase("survey"):
+            sources = local_sources(self.project, self.target.share)
+            return survey(
+                sources, self.target.share, self._cache(), listener=self.listener.progress
+            )
+
+    def run(self) -> Deployed:
+        """Bring the project to the target. Raises `ReleaseRefused` where the server can't serve
+        it; whatever is raised, what was served before goes on."""
+        found = self.survey()
+        before = found.current
+        content = self._upload(found)
+        served = load(self.target.share, before.release).content if before else None
+        published: Published | None = None
+        try:
+            with self._phase("publish"):
+                share = self.target.share
+                published = publish(share, content, self.provenance, expected=before)
+            with self._phase("start"):
+                self.target.start()
+            with self._phase("serve"):
+                report = self._served(published.entry)
+        except BaseException:
+            take_back(self.target, before, published)
+            raise
+        return Deployed(
+            release=published.id,
+            sequence=published.entry.sequence,
+            url=self.target.url or "",
+            report=report,
+            changes=tuple(changes(served, content)),
+            seconds=self.seconds,
+        )
+
+    def _upload(self, found: Survey) -> Content:
+        with self._phase("sync"):
+            state, cache = self._state, self._cache()
+            digests = sync(found, self.target.share, cache, state, listener=self.listener.progress)
+            return assemble(
+                found.sources, digests, model=self.project.model, engine=self.project.engine
+            )
+
+    def _served(self, entry: LogEntry) -> Report:
+        report = self.target.report()
+        if (
+            report is None
+            or report.standing is not Standing.READY
+            or _asked(report) < entry.sequence
+        ):
+            self.target.push()
+        return await_release(self.target, entry, self.listener.served)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        self.listener.phase(name, None)
+        yield
+        self.seconds[name] = round(time.perf_counter() - begin, 3)
+        self.listener.phase(name, self.seconds[name])
+
+    @property
+    def _state(self) -> Path:
+        return self.project.folder / ".remora"
+
+    def _cache(self) -> DigestCache:
+        return DigestCache(self._state / "digests.json")
+
+
+def roll_back(target: Target, id_: str | None, *, author: str) -> Published:
+    """Make an earlier release current and, where a server runs, wait until it serves it.
+
+    If the server can't, what it served before stays current. Raises as `Deployment.run`.
+    """
+    before = log.latest(target.share)
+    published = rollback(target.share, id_, author=author)
+    if target.state().life in {Life.FAILED, Life.STOPPED}:
+        return published
+    try:
+        target.push()
+        await_release(target, published.entry)
+    except BaseException:
+        take_back(target, before, published)
+        raise
+    return published
+
+
+def take_back(target: Target, before: LogEntry | None, published: Published | None) -> None:
+    """Let the endpoint serve what it did before, as far as that can be done now.
+
+    Raises `TargetError` where it can't.
+    """
+    try:
+        if before is None:
+            target.down()
+        elif published and published.entry != before:
+            if log.latest(target.share) == published.entry:
+                rollback(target.share, before.release, author=published.entry.by)
+            target.push()
+    except RemoraError as error:
+        raise TargetError(
+            f"it failed, and what was served before could not be made current again: {error}",
+            hint="`remora rollback` does it when the share can be reached.",
+        ) from error
+
+
+def await_release(
+    target: Target,
+    entry: LogEntry,
+    tell: Callable[[Report | None], None] = lambda _: None,
+    *,
+    patience: float = PATIENCE,
+) -> Report:
+    """Wait until the server itself says that it serves what an entry of the log asks for.
+
+    Raises `ReleaseRefused` with the server's reason, `ReleaseConflict` if something newer is asked
+    for by now, and `TargetError` if the server doesn't live or takes too long.
+    """
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        report = target.report()
+        tell(report)
+        if report is None:
+            _check_life(target)
+        elif _asked(report) > entry.sequence:
+            raise ReleaseConflict(
+                "another release was made current in the meantime",
+                hint="`remora releases` lists who published what.",
+            )
+        elif _asked(report) == entry.sequence:
+            if report.standing is Standing.READY:
+                return report
+            if report.standing is Standing.FAILED:
+                raise ReleaseRefused(
+                    f"the release {short(entry.release)} can't be served: {report.reason}",
+                    hint=report.hint,
+                )
+        time.sleep(_POLL)
+    raise TargetError(
+        f"the server did not report the release {short(entry.release)} within {patience:.0f} s",
+        hint="`remora status` and `remora logs` say what it does.",
+    )
+
+
+def _asked(report: Report) -> int:
+    return report.wanted.sequence if report.wanted else 0
+
+
+def _check_life(target: Target) -> None:
+    state = target.state()
+    if state.life in {Life.FAILED, Life.STOPPED}:
+        raise TargetError(
+            f"the server of the target {target.name} has ended: {state.detail or 'it was stopped'}",
+            hint="`remora logs` says why.",
+        )
