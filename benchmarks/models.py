@@ -154,6 +154,44 @@ def save_adapters(model: Any, folder: Path, count: int, rank: int = 16) -> None:
         model = adapted.unload()
 
 
+def save_small_adapters(shape: Shape, folder: Path, count: int, rank: int = 4) -> list[Path]:
+    """Write ``count`` small adapters on every linear layer, unless they exist, each with its own
+    weights; returns their folders."""
+    import torch
+    from safetensors.torch import save
+
+    heads, kv = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    sizes = {
+        "self_attn.q_proj": (shape.hidden, heads),
+        "self_attn.k_proj": (shape.hidden, kv),
+        "self_attn.v_proj": (shape.hidden, kv),
+        "self_attn.o_proj": (heads, shape.hidden),
+        "mlp.gate_proj": (shape.hidden, shape.intermediate),
+        "mlp.up_proj": (shape.hidden, shape.intermediate),
+        "mlp.down_proj": (shape.intermediate, shape.hidden),
+    }
+    paths = [folder / f"m{index}" for index in range(count)]
+    if (paths[-1] / "adapter_config.json").is_file():
+        return paths
+    torch.manual_seed(0)
+    weights = {}
+    for layer, (module, (inputs, outputs)) in itertools.product(range(shape.layers), sizes.items()):
+        name = f"base_model.model.model.layers.{layer}.{module}"
+        weights[f"{name}.lora_A.weight"] = 0.02 * torch.randn(rank, inputs)
+        weights[f"{name}.lora_B.weight"] = 0.02 * torch.randn(outputs, rank)
+    file = save({name: weight.bfloat16() for name, weight in weights.items()})
+    start = 8 + int.from_bytes(file[:8], "little")
+    config = {"peft_type": "LORA", "r": rank, "lora_alpha": 2 * rank, "target_modules": TARGETS}
+    for index, path in enumerate(paths):
+        # The same numbers, each in another place: other weights at the cost of a copy.
+        place = start + 2 * index
+        path.mkdir(parents=True, exist_ok=True)
+        moved = file[:start] + file[place:] + file[start:place]
+        (path / "adapter_model.safetensors").write_bytes(moved)
+        (path / "adapter_config.json").write_text(json.dumps(config), "utf-8")
+    return paths
+
+
 def make(shape: Shape, folder: Path, adapters: int) -> None:
     """Make ``folder/base`` and the adapters ``folder/adapters/aN``, unless they exist."""
     stamp = folder / "made.json"

@@ -43,7 +43,7 @@ def run(suite: Suite, contenders: Sequence[Contender], results: Results) -> None
     messages = prompts(results.prompt_tokens, seed=0)
     for name in suite.shapes:
         this = Round(SHAPES[name], suite, messages, results)
-        make_models(this)
+        make_models(this.shape, this.folder)
         for number in range(results.rounds):
             for contender in contenders:
                 for launch in contender.launches:
@@ -75,10 +75,10 @@ def python_for(contender: Contender) -> Path:
     return environments.ensure(contender.environment, contender.requirements)
 
 
-def make_models(this: Round) -> None:
-    """Make the shape's models when missing, in another process."""
-    print(f"Models in the shape of {this.shape.name}", flush=True)
-    command = [sys.executable, "-m", "benchmarks.models", this.shape.name, str(this.folder)]
+def make_models(shape: Shape, folder: Path) -> None:
+    """Make a shape's models when missing, in another process."""
+    print(f"Models in the shape of {shape.name}", flush=True)
+    command = [sys.executable, "-m", "benchmarks.models", shape.name, str(folder)]
     subprocess.run(command, cwd=servers.ROOT, check=True)
 
 
