@@ -12,7 +12,7 @@ def command(start: Start) -> list[str]:
     adapters = [word for path in start.adapters for word in ("--adapter", f"{path.name}={path}")]
     program = bootstrap.executable(start.python.parent.parent, "remora")
     return [
-        *(str(program), "serve", "--base", str(start.model)),
+        *(str(program), "serve", "--no-ui", "--base", str(start.model)),
         *("--name", "base", "--port", str(start.port), "--device", start.device, *adapters),
     ]
 

@@ -56,4 +56,5 @@ def _no_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(("REMORA_", "HF_"))]:
             patch.delenv(name)
         patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("REMORA_UI", "0")  # Importing Gradio takes seconds, which few tests need.
         yield

@@ -20,4 +20,4 @@ def test_nothing_but_this_machine_is_reached() -> None:
 
 def test_the_home_folder_is_an_empty_one() -> None:
     assert not list(Path.home().iterdir())
-    assert not [name for name in os.environ if name.startswith("REMORA_")]
+    assert [name for name in os.environ if name.startswith("REMORA_")] == ["REMORA_UI"]

@@ -87,10 +87,25 @@ class AdapterUnsupported(AdapterError):
 
 
 class EndpointError(RemoraError):
-    """An endpoint can't be reached, or refused what was asked."""
+    """An endpoint can't be reached, or refused what was asked.
+
+    ``status`` is the HTTP status of a refusal; ``unreachable`` says that the connection failed.
+    """
 
     exit_code = 4
     http_status = 502
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.unreachable = unreachable
 
 
 class ShareError(RemoraError):

@@ -12,16 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
-COMMAND = [sys.executable, "-c", "from remora.cli.main import main; main()", "serve"]
+COMMAND = [sys.executable, "-c", "from remora.cli.main import main; main()"]
 
 
 class Serving:
     """The process; what it prints is read as it comes."""
 
-    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        command: tuple[str, ...] = ("serve",),
+    ) -> None:
         self._log: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  __exit__
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*COMMAND, *command, *arguments],
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,

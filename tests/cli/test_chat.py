@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import pytest
 
-from remora.cli.endpoint import events
+from remora.client.events import events
 from tests.cli.conftest import Remora
 from tests.cli.stub_endpoint import StubEndpoint
 

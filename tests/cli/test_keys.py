@@ -6,7 +6,7 @@ import pytest
 
 from remora.cli.keys import Keys, keys_for, read_keys
 from remora.errors import ConfigError
-from remora.project.address import is_loopback
+from remora.loopback import is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "LOCALHOST"])

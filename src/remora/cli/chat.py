@@ -14,7 +14,7 @@ from remora.cli.output import INTERRUPTED, Output
 from remora.errors import EndpointError
 
 if TYPE_CHECKING:
-    from remora.cli.endpoint import Endpoint
+    from remora.client.endpoint import Endpoint
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:7860"
 COMMANDS = """\
@@ -42,7 +42,7 @@ def chat(
 
     The key of the endpoint is read from the environment variable REMORA_API_KEY.
     """
-    from remora.cli.endpoint import Endpoint
+    from remora.client.endpoint import Endpoint
 
     output = Output(json)
     with closing(Endpoint.at(endpoint, os.environ.get("REMORA_API_KEY"))) as server:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from remora.errors import ConfigError
-from remora.project.address import is_loopback
+from remora.loopback import is_loopback
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,19 +20,28 @@ from remora.cli.findings import show_findings
 from remora.cli.inspection import Inspection
 from remora.cli.output import Output
 from remora.cli.plan import Plan
+from remora.cli.ui import is_ui_installed
 from remora.errors import ConfigError, ModelError
 from remora.release.report import RESTART
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
 
+    from remora.gateway.interface import Interface
     from remora.gateway.server import Server
     from remora.reconcile.reconciler import Reconciler
 
 STEP = 0.05  # the least progress that is told
 
 
-def launch(plan: Plan, output: Output, *, log_level: int, until_stdin_ends: bool = False) -> int:
+def launch(
+    plan: Plan,
+    output: Output,
+    *,
+    log_level: int,
+    until_stdin_ends: bool = False,
+    with_ui: bool = True,
+) -> int:
     """Serve until a signal ends it. The socket opens before the model is loaded.
 
     Returns the exit code: `RESTART` where the share's release asks for another start. Raises
@@ -70,14 +79,16 @@ def launch(plan: Plan, output: Output, *, log_level: int, until_stdin_ends: bool
         reconciler = Reconciler(backend, start) if start else None
         backend.start()
 
+        interface = _interface(plan, output, url_of(listener)) if with_ui else None
+
         def tell_ready(url: str) -> None:
             gc.freeze()
             gc.enable()
             progress.end()
-            _tell_ready(output, plan, url, backend.models())
+            _tell_ready(output, plan, url, backend.models(), with_ui=interface is not None)
             inspection.tell()
 
-        server = Server(backend, plan.settings, listener, tell_ready, reconciler)
+        server = Server(backend, plan.settings, listener, tell_ready, reconciler, interface)
         if until_stdin_ends:
             stop_with_stdin(server.stop)
         restart = _run(server, reconciler)
@@ -105,6 +116,16 @@ def stop_with_stdin(stop: Callable[[], None]) -> None:
         stop()
 
     threading.Thread(target=wait, name="remora-stdin", daemon=True).start()
+
+
+def _interface(plan: Plan, output: Output, url: str) -> Interface | None:
+    """The pages for the browser, where they are installed; they ask this server over HTTP."""
+    if not is_ui_installed():
+        return None
+    from remora.ui.site import Site
+
+    hosts = plan.settings.allowed_hosts
+    return Site(url, allowed_hosts=hosts, on_ready=lambda: output.say("ui", url=url))
 
 
 def _check_installed() -> None:
@@ -168,7 +189,9 @@ def _tell_listening(output: Output, plan: Plan, url: str) -> None:
         )
 
 
-def _tell_ready(output: Output, plan: Plan, url: str, cards: Sequence[ModelCard]) -> None:
+def _tell_ready(
+    output: Output, plan: Plan, url: str, cards: Sequence[ModelCard], *, with_ui: bool
+) -> None:
     models = [
         {"id": c.id, "parent": c.parent, "state": c.state, "rank": c.rank, "reason": c.reason}
         for c in cards
@@ -179,6 +202,8 @@ def _tell_ready(output: Output, plan: Plan, url: str, cards: Sequence[ModelCard]
     output.say("ready", _table(cards))
     model = next((card.id for card in cards if card.parent), plan.project.name)
     chat = "remora chat" if url == DEFAULT_ENDPOINT else f"remora chat --endpoint {url}"
+    if with_ui:
+        output.say("ready", f"\nOpen {url} in a browser.")
     output.say("ready", f"\nRemora is ready at {url}. Try `{chat}`, or:\n")
     output.say("ready", curl_line(url, model, with_key=bool(plan.keys.api)))
     output.say("ready", "\nCtrl-C stops it.")

@@ -34,6 +34,7 @@ from remora.cli.releases import releases
 from remora.cli.rollback import rollback
 from remora.cli.serve import serve
 from remora.cli.status import status
+from remora.cli.ui import ui
 from remora.cli.verify import verify
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ app.command()(rollback)
 app.command()(verify)
 app.command("open")(open_)
 app.command()(down)
+app.command()(ui)
 app.command()(init)
 app.command()(check)
 app.command()(doctor)

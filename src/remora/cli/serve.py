@@ -123,6 +123,15 @@ def serve(
             rich_help_panel=_SERVER,
         ),
     ] = False,
+    with_ui: Annotated[
+        bool,
+        typer.Option(
+            "--ui/--no-ui",
+            envvar="REMORA_UI",
+            help="Show pages in the browser, if the extra 'ui' is installed.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Serve a base model and its adapters behind an OpenAI-compatible endpoint.
@@ -170,5 +179,11 @@ def serve(
                 server=server,
                 **keys,
             )
-        code = launch(plan, Output(json), log_level=level, until_stdin_ends=until_stdin_ends)
+        code = launch(
+            plan,
+            Output(json),
+            log_level=level,
+            until_stdin_ends=until_stdin_ends,
+            with_ui=with_ui,
+        )
     raise typer.Exit(code)

@@ -16,13 +16,13 @@ its own host name resolve to 127.0.0.1 (DNS rebinding) can't do that.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from remora.errors import Unauthorized
 from remora.gateway.errors import Forbidden
 from remora.gateway.settings import GatewaySettings
+from remora.loopback import header, host_name, is_loopback, is_own_origin
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -72,21 +72,19 @@ class AuthMiddleware:
 
     def _check_local(self, scope: Scope, origins: Sequence[str]) -> None:
         client = scope.get("client")
-        host = _header(scope, b"host").decode("latin-1").lower()
-        name = _host_name(host)
-        if not (client and _is_loopback(client[0])):
+        host = header(scope["headers"], b"host")
+        name = host_name(host)
+        if not (client and is_loopback(client[0])):
             raise Forbidden(
                 "This server has no API key, so it answers only programs on its own machine.",
                 hint="Start the server with an API key.",
             )
-        if not (_is_loopback(name) or name in self._settings.allowed_hosts):
+        if not (is_loopback(name) or name in self._settings.allowed_hosts):
             raise Forbidden(
                 f"The request names the host {name!r}, which is not a name of this machine.",
                 hint="Use http://127.0.0.1, or start the server with an API key.",
             )
-        origin = _header(scope, b"origin").decode("latin-1").lower()
-        own = (f"http://{host}", f"https://{host}")
-        if origin and origin not in own and origin not in origins and "*" not in origins:
+        if not is_own_origin(header(scope["headers"], b"origin"), host, origins):
             raise Forbidden(
                 "Web pages of other origins may not use this.",
                 hint="Permit the origin in the server's settings, or use an API key.",
@@ -117,21 +115,3 @@ def _header(scope: Scope, name: bytes) -> bytes:
             found: bytes = value
             return found
     return b""
-
-
-def _host_name(host: str) -> str:
-    """The name in a ``Host`` header, without its port and an IPv6 address's brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

@@ -22,6 +22,7 @@ from remora.backends.backend import Backend, Phase
 from remora.errors import ConfigError, ModelError
 from remora.gateway.app import create_app
 from remora.gateway.context import Gateway
+from remora.gateway.interface import BesideApi, Interface
 from remora.gateway.open_files import allow_many_open_files
 from remora.gateway.settings import GatewaySettings
 
@@ -68,6 +69,7 @@ class Server:
         listener: socket.socket,
         on_ready: Callable[[str], None] | None = None,
         reconciler: Reconciler | None = None,
+        interface: Interface | None = None,
     ) -> None:
         app = create_app(backend, settings, reconciler)
         self._gateway: Gateway = app.state.gateway
@@ -77,8 +79,10 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_wanted = False
+        self._interface = interface
+        self._pages: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            app,
+            app if interface is None else BesideApi(app, interface),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -138,6 +142,8 @@ class Server:
                 following.cancel()
             await self._drain()
         finally:
+            if self._pages is not None:
+                self._pages.cancel()
             self._http.should_exit = True
 
     async def _loaded(self) -> None:
@@ -145,6 +151,9 @@ class Server:
             await asyncio.sleep(_POLL)
         if self._on_ready is not None and self._gateway.backend.status().phase is Phase.READY:
             self._on_ready(self._url)
+        if self._interface is not None:  # Not before: its import takes seconds.
+            self._pages = asyncio.create_task(self._interface.run())
+            self._pages.add_done_callback(_tell_failure)
 
     def _follow_share(self) -> asyncio.Task[None] | None:
         reconciler = self._gateway.reconciler
@@ -165,6 +174,11 @@ class Server:
             )
             for answer in list(gateway.answers):
                 answer.cancel()
+
+
+def _tell_failure(pages: asyncio.Task[None]) -> None:
+    if not pages.cancelled() and (error := pages.exception()) is not None:
+        logger.error("the pages for the browser failed", exc_info=error)
 
 
 class _Http(uvicorn.Server):

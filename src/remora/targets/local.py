@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from remora import __version__
 from remora.errors import ConfigError, TargetError
-from remora.project.address import is_loopback
+from remora.loopback import is_loopback
 from remora.project.config import CONFIG_FILE, ServerSection
 from remora.release.directory_share import DirectoryShare
 from remora.release.report import Report

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible endpoint as its users see it: over HTTP, wherever it runs."""

@@ -1,0 +1,38 @@
+"""An interface for people beside the API: it gets every path that is not the API's.
+
+The API keeps its own rule of who may ask, for its own paths; the interface has one of its own, for
+it must show a page to those who have not given a key yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from remora.gateway.app import ROUTES
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+OF_THE_API = frozenset({path.split("/")[1] for _, path, _ in ROUTES} | {"openapi.json"})
+
+
+class Interface(Protocol):
+    """An ASGI app that answers from the start, and has more to show while it runs."""
+
+    async def run(self) -> None:
+        """Begun when the backend is ready, and cancelled when the server ends."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class BesideApi:
+    """The API, and the interface beside it."""
+
+    def __init__(self, api: ASGIApp, interface: Interface) -> None:
+        self._api = api
+        self._interface = interface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_page = scope["type"] == "http" and scope["path"].split("/")[1] not in OF_THE_API
+        await (self._interface if is_page else self._api)(scope, receive, send)

@@ -1,0 +1,1 @@
+"""Pages in the browser: a client of the endpoint like any other."""
