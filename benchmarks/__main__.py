@@ -31,6 +31,9 @@ def arguments(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
+    parser.add_argument(
+        "--pages", action="store_true", help="only what a chat through the page costs the server"
+    )
     return parser.parse_args()
 
 
@@ -62,6 +65,11 @@ def main() -> int:
     options = arguments([contender.name for contender in contenders])
     if options.page:
         write_page(contenders)
+        return 0
+    if options.pages:
+        from benchmarks.page_cost import measure
+
+        print(measure())
         return 0
     if options.device == "cuda" and not has_cuda():
         print("error: no CUDA device: torch sees none. Without --device, the CPU is measured.")
