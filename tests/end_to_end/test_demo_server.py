@@ -7,9 +7,11 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Annotated, Literal
 
 import httpx
 import openai
+import pydantic
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
@@ -122,6 +124,53 @@ def test_logprobs_and_choices(client: OpenAI) -> None:
         assert choice.logprobs.content is not None
         for token in choice.logprobs.content:
             assert token.logprob == max(other.logprob for other in token.top_logprobs)
+
+
+class Fact(pydantic.BaseModel):
+    """What the `json` adapter answers with, in another order and with bounds."""
+
+    topic: Literal["food", "home", "size"]
+    animal: Annotated[str, pydantic.Field(pattern="^[a-z]{3,12}$")]
+    legs: Annotated[int, pydantic.Field(ge=0, le=8)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_answer_is_parsed_as_the_client_s_own_type(client: OpenAI, model: str) -> None:
+    reply = client.chat.completions.parse(
+        model=model, messages=user("What do sharks eat?"), response_format=Fact, temperature=0
+    )
+    assert isinstance(reply.choices[0].message.parsed, Fact)
+    assert reply.choices[0].finish_reason == "stop"
+
+
+def test_a_streamed_answer_is_parsed_too(client: OpenAI) -> None:
+    with client.chat.completions.stream(
+        model="json", messages=user("What do sharks eat?"), response_format=Fact, temperature=0
+    ) as stream:
+        assert isinstance(stream.get_final_completion().choices[0].message.parsed, Fact)
+
+
+def test_one_of_several_texts_is_chosen(client: OpenAI) -> None:
+    choice = ["joy", "love", "anger"]
+    extra = {"structured_outputs": {"choice": choice}}
+    for model in MODELS:
+        reply = client.chat.completions.create(model=model, messages=QUESTION, extra_body=extra)
+        assert reply.choices[0].message.content in choice
+        ended = client.completions.create(model=model, prompt="A", extra_body=extra)
+        assert ended.choices[0].text in choice
+
+
+def test_a_schema_that_can_t_be_followed_is_refused(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="uniqueItems") as caught:
+        client.chat.completions.create(
+            model="base",
+            messages=QUESTION,
+            response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "array", "uniqueItems": True}},
+            },
+        )
+    assert caught.value.param == "response_format"
 
 
 def test_a_completion_goes_on_with_a_text(client: OpenAI) -> None:

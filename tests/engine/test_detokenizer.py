@@ -101,7 +101,7 @@ def test_the_deltas_are_the_text(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text, add_special_tokens=False)
     deltas = stream(tokenizer, ids)
     # The space that sentencepiece puts before a text is the one between prompt and answer.
-    space = "" if tokenizer._is_byte_level or not text else " "
+    space = "" if tokenizer.is_byte_level or not text else " "
     assert "".join(deltas) == space + tokenizer.decode(ids) == space + text
     assert not any("\ufffd" in delta for delta in deltas), "half a character"
 

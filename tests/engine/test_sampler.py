@@ -4,12 +4,15 @@ import math
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
+from remora.engine.grammar import Matcher
 from remora.engine.request import SamplingParams
 from remora.engine.sampler import Sample, SamplerState, sample
 
@@ -32,8 +35,9 @@ def state(
     seen: list[int] | None = None,
     endings: tuple[int, ...] = (),
     generated: list[int] | None = None,
+    matcher: Matcher | None = None,
 ) -> SamplerState:
-    made = SamplerState(params, frozenset(seen or ()), endings, Uniform(number))
+    made = SamplerState(params, frozenset(seen or ()), endings, Uniform(number), matcher)
     for token in generated or ():
         made.record(token)
     return made
@@ -130,6 +134,40 @@ def test_a_temperature_near_zero_is_greedy() -> None:
     assert got.token == 1
 
 
+class Only:
+    """A matcher that allows the same tokens for ever."""
+
+    failure = None
+    is_finished = False
+
+    def __init__(self, *tokens: int, size: int) -> None:
+        self.tokens = tokens
+        self._mask = np.isin(np.arange(size), tokens)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        return self._mask
+
+    def accept(self, token: int) -> None:
+        assert self._mask[token]
+
+
+@pytest.mark.parametrize(
+    "limits", [{}, {"top_k": 2}, {"top_p": 0.7}, {"min_p": 0.2}, {"temperature": 3.0}]
+)
+def test_a_grammar_takes_its_part_of_the_distribution(limits: dict[str, Any]) -> None:
+    logits = torch.randn(700, generator=torch.Generator().manual_seed(5)) * 2
+    # Fewer tokens than the model scores: the tokenizer does not know those behind.
+    matcher = Only(3, 40, 41, 299, 300, 640, size=650)
+    masked = logits.masked_fill(~torch.isin(torch.arange(700), torch.tensor(matcher.tokens)), -50)
+    params = SamplingParams(**limits)
+    counts = torch.zeros(700)
+    for number in range(1000):
+        row = state(params, (number + 0.5) / 1000)
+        row.matcher = matcher
+        counts[sample(logits.clone()[None], [row])[0].token] += 1
+    assert (counts / 1000 - wanted(masked, params)).abs().max() < 2 / 1000
+
+
 def choose(logits: list[float], params: SamplingParams, **facts: Any) -> Sample:
     return sample(torch.tensor([logits]), [state(params, **facts)])[0]
 
@@ -167,6 +205,8 @@ def test_biases_decide() -> None:
 
 def test_an_ending_does_not_come_too_early() -> None:
     params = SamplingParams(temperature=0, min_tokens=2)
+    assert choose([0.0, 5.0], params, endings=(1,), matcher=Only(0, 1, size=2)).token == 0
+    assert choose([0.0, 5.0], params, endings=(1,), matcher=Only(1, size=2)).token == 1
     assert choose([0.0, 5.0], params, endings=(1,)).token == 0
     assert choose([0.0, 5.0], params, endings=(1,), generated=[0]).token == 0
     assert choose([0.0, 5.0], params, endings=(1,), generated=[0, 0]).token == 1

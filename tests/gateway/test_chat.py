@@ -8,6 +8,15 @@ import pytest
 
 from remora.backends.backend import ChatRequest
 from remora.engine.request import SamplingParams
+from remora.grammar.expression import (
+    Constraint,
+    Expression,
+    Json,
+    Lark,
+    Literal,
+    OneOf,
+    Regex,
+)
 from tests.gateway.conftest import Endpoint
 
 HELLO: Any = [{"role": "user", "content": "hello dear world"}]
@@ -105,6 +114,43 @@ def test_every_sampling_parameter_arrives(endpoint: Endpoint) -> None:
         ignore_eos=True,
         logprobs=4,
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "expression"),
+    [
+        ({"response_format": {"type": "json_object"}}, Json('{"type": "object"}')),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {
+                        "name": "pair",
+                        "strict": True,
+                        "schema": {"type": "object", "properties": {"b": {}, "a": True}},
+                    },
+                }
+            },
+            Json('{"type": "object", "properties": {"b": {}, "a": true}}'),
+        ),
+        ({"structured_outputs": {"json": {"enum": [1]}}}, Json('{"enum": [1]}')),
+        ({"structured_outputs": {"json": "true"}}, Json("true")),
+        ({"structured_outputs": {"json_object": True}}, Json('{"type": "object"}')),
+        ({"structured_outputs": {"regex": "a+"}}, Regex("a+")),
+        ({"structured_outputs": {"choice": ["a", "b"]}}, OneOf((Literal("a"), Literal("b")))),
+        ({"structured_outputs": {"grammar": 'start: "a"'}}, Lark('start: "a"')),
+    ],
+    ids=str,
+)
+def test_what_bounds_the_answer_arrives(
+    endpoint: Endpoint, body: dict[str, Any], expression: Expression
+) -> None:
+    assert endpoint.chat("hi", **body).status_code == 200
+    [param] = body
+    assert asked(endpoint).constraint == Constraint(expression, param)
+    completion = {"model": "base", "prompt": "hi", **body}
+    assert endpoint.http.post("/v1/completions", json=completion).status_code == 200
+    assert endpoint.backend.requests[-1].constraint == Constraint(expression, param)
 
 
 def test_max_completion_tokens_is_the_newer_name(endpoint: Endpoint) -> None:
@@ -208,7 +254,28 @@ def test_parameters_that_ask_for_nothing_are_accepted(
     [
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{"name": "f"}]}, "functions"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "jason"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
+            "response_format.json_schema.name",
+        ),
+        (
+            {"response_format": {"type": "json_object", "strict": True}},
+            "response_format.strict",
+        ),
+        ({"structured_outputs": {}}, "structured_outputs"),
+        ({"structured_outputs": {"regex": "a", "choice": ["a"]}}, "structured_outputs"),
+        ({"structured_outputs": {"choice": []}}, "structured_outputs.choice"),
+        ({"structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag"),
+        (
+            {
+                "response_format": {"type": "json_object"},
+                "structured_outputs": {"regex": "a"},
+            },
+            "structured_outputs",
+        ),
+        ({"guided_regex": "a"}, "guided_regex"),
         ({"modalities": ["text", "audio"]}, "modalities"),
         ({"audio": {"voice": "x"}}, "audio"),
         ({"reasoning_effort": "low"}, "reasoning_effort"),

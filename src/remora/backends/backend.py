@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from remora.engine.request import Delta, SamplingParams, Usage
+from remora.grammar.expression import Constraint
 from remora.lora.probe import ProbeResult
 
 
@@ -91,6 +92,7 @@ class ChatRequest:
     """Messages to answer, in the shape of the OpenAI API; ``model`` names the adapter or base.
 
     ``template_variables`` are passed to the chat template (``enable_thinking`` of Qwen3, say).
+    ``constraint`` bounds what the answer may be.
     """
 
     model: str
@@ -100,6 +102,7 @@ class ChatRequest:
     add_generation_prompt: bool = True
     continue_final_message: bool = False
     template_variables: Mapping[str, Any] = field(default_factory=dict)
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class CompletionRequest:
     prompt: str | Sequence[int]
     sampling: SamplingParams = field(default_factory=SamplingParams)
     n: int = 1
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True, slots=True)

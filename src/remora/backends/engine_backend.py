@@ -25,9 +25,10 @@ from remora.backends.backend import (
     Tokens,
     fingerprint,
 )
+from remora.backends.grammars import Grammars
 from remora.backends.prompts import chat_prompt, check_ids, max_length
 from remora.engine.options import EngineOptions
-from remora.engine.request import Delta, SamplingParams, Usage
+from remora.engine.request import Delta, Usage
 from remora.errors import (
     AdapterBroken,
     AdapterError,
@@ -39,6 +40,7 @@ from remora.errors import (
 
 if TYPE_CHECKING:
     from remora.engine.async_engine import Stream
+    from remora.engine.grammar import Grammar
     from remora.engine.loader import LoadedEngine
     from remora.engine.tokenizer import Tokenizer
     from remora.formats.prompt_template import PromptTemplate
@@ -123,6 +125,7 @@ class EngineBackend:
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
+        self._grammars = Grammars()
         self._thread = threading.Thread(target=self._load_all, name="remora-load", daemon=True)
 
     def start(self) -> None:
@@ -164,7 +167,8 @@ class EngineBackend:
         loaded = self._ready()
         with self._admitted(loaded, request.model, request.n) as admitted:
             ids = await self._chat_prompt(loaded, admitted.version, request)
-            return self._submit(loaded, admitted, ids, request.sampling, request.n, "messages")
+            grammar = await self._grammar(loaded, admitted.version, request)
+            return self._submit(loaded, admitted, ids, request, grammar, "messages")
 
     async def complete(self, request: CompletionRequest) -> EngineGeneration:
         loaded = self._ready()
@@ -176,7 +180,8 @@ class EngineBackend:
             else:
                 ids = list(prompt)
             check_ids(ids, loaded.config.vocab, "prompt")
-            return self._submit(loaded, admitted, ids, request.sampling, request.n, "prompt")
+            grammar = await self._grammar(loaded, admitted.version, request)
+            return self._submit(loaded, admitted, ids, request, grammar, "prompt")
 
     async def tokenize(self, model: str, text: str, *, add_special_tokens: bool) -> Tokens:
         loaded = self._ready()
@@ -292,6 +297,18 @@ class EngineBackend:
         check_ids(ids, loaded.config.vocab, "messages")
         return ids
 
+    async def _grammar(
+        self,
+        loaded: LoadedEngine,
+        version: Version | None,
+        request: ChatRequest | CompletionRequest,
+    ) -> Grammar | None:
+        """What holds the answer to the request's constraint, if it has one."""
+        if request.constraint is None:
+            return None
+        tokenizer = _tokenizer(loaded, version)
+        return await asyncio.to_thread(self._grammars.compile, tokenizer, request.constraint)
+
     @contextmanager
     def _admitted(self, loaded: LoadedEngine, model: str, n: int) -> Iterator[_Admitted]:
         """What answers a request from now on, whatever is published before it is submitted."""
@@ -314,12 +331,13 @@ class EngineBackend:
         loaded: LoadedEngine,
         admitted: _Admitted,
         ids: list[int],
-        params: SamplingParams,
-        n: int,
+        asked: ChatRequest | CompletionRequest,
+        grammar: Grammar | None,
         param: str,
     ) -> EngineGeneration:
         from remora.engine.engine import EngineRequest
 
+        params = asked.sampling
         check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
         check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
         tokenizer = _tokenizer(loaded, admitted.version)
@@ -330,7 +348,8 @@ class EngineBackend:
             max_length=max_length(len(ids), params, loaded.context_length, param),
             endings=tokenizer.endings,
             tokenizer=tokenizer,
-            n=n,
+            n=asked.n,
+            grammar=grammar,
             adapter=None if admitted.version is None else admitted.version.key,
         )
         stream = loaded.engine.submit(request)

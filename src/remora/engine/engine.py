@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from remora.engine.detokenizer import Detokenizer
+from remora.engine.grammar import Grammar
 from remora.engine.request import Delta, FinishReason, SamplingParams, TokenLogprob
 from remora.engine.runner import ModelRunner
 from remora.engine.sampler import Sample, SamplerState, sample
@@ -28,7 +29,8 @@ class EngineRequest:
     """Token ids to go on from, ``n`` times. ``adapter`` is a version's key, None for the base.
 
     ``max_length`` [tokens] bounds prompt and answer together. ``endings`` are the tokens that end
-    a generation unless it ignores them; ``tokenizer`` makes text of it.
+    a generation unless it ignores them; ``tokenizer`` makes text of it. ``grammar`` bounds what
+    the answer may be.
     """
 
     owner: Any
@@ -39,6 +41,7 @@ class EngineRequest:
     tokenizer: Tokenizer
     n: int = 1
     adapter: str | None = None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,11 @@ class Engine:
             index=index,
             leader=leader,
             sampler_state=SamplerState(
-                params, frozenset(tokens), (*endings, *params.stop_token_ids), random.Random(seed)
+                params,
+                frozenset(tokens),
+                (*endings, *params.stop_token_ids),
+                random.Random(seed),
+                None if request.grammar is None else request.grammar.matcher(),
             ),
             text_state=Detokenizer(request.tokenizer, params.stop),
         )
@@ -156,23 +163,32 @@ class Engine:
         state: SamplerState = sequence.sampler_state
         state.record(choice.token)
         self.counters.generated_tokens += 1
-        detokenizer: Detokenizer = sequence.text_state
-        reason: FinishReason | None
-        if choice.token in state.endings:
-            text, reason = detokenizer.flush(), FinishReason.STOP
-            logprobs: tuple[TokenLogprob, ...] = ()
-        else:
-            may_stop = sequence.generated >= sequence.params.min_tokens
-            text, stopped = detokenizer.push(choice.token, may_stop=may_stop)
-            full = sequence.length >= sequence.max_length
-            reason = FinishReason.STOP if stopped else FinishReason.LENGTH if full else None
-            if reason is FinishReason.LENGTH:
-                text += detokenizer.flush()
-            logprobs = self._logprobs(sequence, choice)
+        if state.matcher is not None and state.matcher.failure is not None:
+            logger.error("a grammar can't go on: %s", state.matcher.failure)
+            return self._fail(sequence)
+        text, reason = self._advance(sequence, choice.token)
+        ends = choice.token in state.endings
+        logprobs = () if ends else self._logprobs(sequence, choice)
         if reason is not None:
             self._scheduler.finish(sequence)
         delta = Delta(sequence.index, text, (choice.token,), logprobs, reason)
         return Output(sequence.owner, delta, sequence.cached)
+
+    def _advance(self, sequence: Sequence, token: int) -> tuple[str, FinishReason | None]:
+        """The text that a token makes certain, and why it was the last one, if it was."""
+        detokenizer: Detokenizer = sequence.text_state
+        state: SamplerState = sequence.sampler_state
+        if token in state.endings:
+            return detokenizer.flush(), FinishReason.STOP
+        may_stop = sequence.generated >= sequence.params.min_tokens
+        text, stopped = detokenizer.push(token, may_stop=may_stop)
+        if stopped:
+            return text, FinishReason.STOP
+        if state.matcher is not None and state.matcher.is_finished:
+            return text + detokenizer.flush(), FinishReason.STOP
+        if sequence.length >= sequence.max_length:
+            return text + detokenizer.flush(), FinishReason.LENGTH
+        return text, None
 
     def _logprobs(self, sequence: Sequence, choice: Sample) -> tuple[TokenLogprob, ...]:
         if sequence.params.logprobs is None:

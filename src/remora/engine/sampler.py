@@ -10,9 +10,11 @@ import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from remora.engine.grammar import Matcher
 from remora.engine.request import SamplingParams
 
 # Sorting the whole vocabulary is slow, and the likely tokens nearly always suffice.
@@ -27,13 +29,14 @@ class SamplerState:
     """What a row's sampling depends on beside its scores.
 
     ``seen`` are the prompt's tokens and ``counts`` the generated ones'; ``endings`` are the
-    tokens that may not come before ``min_tokens`` have.
+    tokens that may not come before ``min_tokens`` have. ``matcher`` holds the row to a grammar.
     """
 
     params: SamplingParams
     seen: Collection[int]
     endings: Sequence[int]
     random: random.Random
+    matcher: Matcher | None = None
     counts: dict[int, int] = field(default_factory=dict)
     generated: int = 0
 
@@ -41,6 +44,8 @@ class SamplerState:
         """Count a token that was chosen."""
         self.generated += 1
         self.counts[token] = self.counts.get(token, 0) + 1
+        if self.matcher is not None:
+            self.matcher.accept(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ def _is_greedy(state: SamplerState) -> bool:
         and params.frequency_penalty == 0
         and not params.logit_bias
         and state.generated >= params.min_tokens
+        and state.matcher is None
     )
 
 
@@ -103,7 +109,7 @@ def _sample_row(logits: Tensor, state: SamplerState) -> Sample:
 
 
 def _adjust(logits: Tensor, state: SamplerState) -> Tensor:
-    """Apply penalties, biases and the ban on early endings to one row, in place."""
+    """Apply penalties, biases, the grammar and the ban on early endings to one row, in place."""
     params = state.params
     if params.repetition_penalty != 1:
         # Divides positive scores and multiplies negative ones (https://arxiv.org/abs/1909.05858).
@@ -118,9 +124,27 @@ def _adjust(logits: Tensor, state: SamplerState) -> Tensor:
     if params.logit_bias:
         tokens = torch.tensor(list(params.logit_bias), device=logits.device)
         logits[tokens] += torch.tensor(list(params.logit_bias.values()), device=logits.device)
-    if state.generated < params.min_tokens and state.endings:
-        logits[torch.tensor(list(state.endings), device=logits.device)] = -torch.inf
+    early = state.endings if state.generated < params.min_tokens else ()
+    if state.matcher is not None:
+        return logits.masked_fill_(_forbidden(state.matcher, early, logits), -torch.inf)
+    if early:
+        logits[torch.tensor(list(early), device=logits.device)] = -torch.inf
     return logits
+
+
+def _forbidden(matcher: Matcher, early: Sequence[int], logits: Tensor) -> Tensor:
+    """Which tokens [vocab] a grammar rules out, and endings that come too early.
+
+    Where the grammar leaves nothing but an ending, it is not too early.
+    """
+    allowed = matcher.allowed()
+    forbidden = np.ones(len(logits), np.bool_)
+    forbidden[: len(allowed)] = ~allowed[: len(logits)]
+    if early:
+        both = forbidden.copy()
+        both[list(early)] = True
+        forbidden = forbidden if both.all() else both
+    return torch.from_numpy(forbidden).to(logits.device)
 
 
 def _draw(scores: Tensor, params: SamplingParams, uniform: float) -> int:

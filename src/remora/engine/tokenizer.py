@@ -20,6 +20,7 @@ class Tokenizer:
     """A folder's ``tokenizer.json``, with its special tokens and chat template if it has one.
 
     ``endings`` are the tokens that end an answer: those given, and the tokenizer's own.
+    ``is_byte_level`` tells whether a text's tokens don't depend on where in a text it stands.
     """
 
     def __init__(self, folder: Path, endings: Sequence[int] = ()) -> None:
@@ -41,7 +42,7 @@ class Tokenizer:
         self._added = {token: entry.content for token, entry in added.items()}
         self._special_ids = frozenset(token for token, entry in added.items() if entry.special)
         decoder = json.loads(self.raw.to_str()).get("decoder")
-        self._is_byte_level = '"ByteLevel"' in json.dumps(decoder)
+        self.is_byte_level = '"ByteLevel"' in json.dumps(decoder)
         self.special_tokens = _special_tokens(
             config, _read_json(folder / "special_tokens_map.json")
         )
@@ -87,6 +88,12 @@ class Tokenizer:
         eos = None if token is None else self.raw.token_to_id(token)
         return tuple(dict.fromkeys([*endings, *_ids(eos)]))
 
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids there are, added ones included."""
+        size: int = self.raw.get_vocab_size(with_added_tokens=True)
+        return size
+
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Token ids of a text."""
         ids: list[int] = self.raw.encode(text, add_special_tokens=add_special_tokens).ids
@@ -107,6 +114,11 @@ class Tokenizer:
             self._bytes[token] = self._to_bytes(token)
         return self._bytes[token]
 
+    @property
+    def special_ids(self) -> frozenset[int]:
+        """The tokens that mark structure."""
+        return self._special_ids
+
     def is_special(self, token: int) -> bool:
         """Whether a token marks structure, and is not text."""
         return token in self._special_ids
@@ -117,7 +129,7 @@ class Tokenizer:
         piece: str | None = self.raw.id_to_token(token)
         if piece is None:
             return b""
-        if self._is_byte_level:
+        if self.is_byte_level:
             return bytes(self._byte_of[c] for c in piece if c in self._byte_of)
         if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
             return bytes([int(piece[3:5], 16)])

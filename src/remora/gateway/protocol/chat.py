@@ -108,6 +108,7 @@ class ChatBody(SamplingBody, TemplateBody):
             model=self.model,
             sampling=sampling,
             n=self.choices(max_n),
+            constraint=self.constraint(),
             **template_arguments(self, self.messages, max_prompt_chars),
         )
 

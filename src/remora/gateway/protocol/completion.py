@@ -74,4 +74,7 @@ class CompletionBody(SamplingBody):
             max_tokens=DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
             logprobs=self.logprobs,
         )
-        return [CompletionRequest(self.model, prompt, sampling, n) for prompt in prompts]
+        constraint = self.constraint()
+        return [
+            CompletionRequest(self.model, prompt, sampling, n, constraint) for prompt in prompts
+        ]

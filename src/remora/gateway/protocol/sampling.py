@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, StringConstraints
 from remora.engine.request import SamplingParams
 from remora.errors import RequestError
 from remora.gateway.protocol.body import Body
+from remora.gateway.protocol.structured import StructuredBody
 
 MAX_STOPS = 16
 MAX_LOGPROBS = 20
@@ -31,7 +32,7 @@ class StreamOptions(Body):
     unsupported: ClassVar[dict[str, tuple[Any, ...]]] = {"continuous_usage_stats": ()}
 
 
-class SamplingBody(Body):
+class SamplingBody(StructuredBody):
     """Parameters of both endpoints. Null means the default, as when left out."""
 
     model: str = Field(description="An id of GET /v1/models: the base model or an adapter.")
@@ -113,7 +114,6 @@ _VLLM_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "bad_words": (),
     "priority": (0,),
     "cache_salt": (),
-    "structured_outputs": (),
     "guided_json": (),
     "guided_regex": (),
     "guided_choice": (),
@@ -129,7 +129,6 @@ CHAT_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "tool_choice": ("none", "auto"),
     "functions": (),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "audio": (),
     "reasoning_effort": (),
@@ -144,5 +143,4 @@ COMPLETION_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     **_VLLM_UNSUPPORTED,
     "add_special_tokens": (True,),
     "suffix": (),
-    "response_format": ({"type": "text"},),
 }

@@ -1,0 +1,1 @@
+"""What a generation may consist of: expressions, and the library that holds a model to them."""
