@@ -73,6 +73,15 @@ class Workspace:
         scaled = {key: value * scale for key, value in weights.items()}
         save_file(scaled, self.folder / "adapters" / name / "adapter_model.safetensors")
 
+    def widen(self, name: str) -> None:
+        """Give an adapter the shapes that it would have for a base of twice the width."""
+        file = self.folder / "adapters" / name / "adapter_model.safetensors"
+        doubled = {
+            key: value.repeat(1, 2) if "lora_A" in key else value.repeat(2, 1)
+            for key, value in load_file(file).items()
+        }
+        save_file(doubled, file)
+
     def set_engine(self, line: str) -> None:
         """Set what the table [engine] says."""
         text = (DEMO / "remora.toml").read_text(encoding="utf-8")

@@ -123,12 +123,16 @@ class Reconciler:
         found = await asyncio.to_thread(log.newer, self._share, self._wanted)
         if found is not None:
             self._wanted, self._refusal = found, None
-        if not self._proved and self._served.entry.sequence not in self._refused:
+        served = self._served.entry
+        if self._wanted.sequence not in self._refused:
+            if self._wanted != served:
+                self._standing, self._trying = Standing.CHANGING, self._wanted
+                release = await asyncio.to_thread(load, self._share, self._wanted.release)
+                await self._move_to(Published(self._wanted, release))
+            elif not self._proved:
+                await self._move_to(self._served)
+        elif not self._proved and served.sequence not in self._refused:
             await self._move_to(self._served)
-        if self._wanted != self._served.entry and self._wanted.sequence not in self._refused:
-            self._standing, self._trying = Standing.CHANGING, self._wanted
-            release = await asyncio.to_thread(load, self._share, self._wanted.release)
-            await self._move_to(Published(self._wanted, release))
 
     async def _move_to(self, release: Published) -> None:
         self._trying = release.entry
@@ -150,23 +154,31 @@ class Reconciler:
         except AdapterError as error:
             raise _named(error, put) from error
         self._served, self._proved = release, True
-        self._standing = Standing.FAILED if self._refusal else Standing.READY
+        if release.entry == self._wanted:
+            self._standing, self._refusal = Standing.READY, None
+        else:
+            self._standing = Standing.FAILED
         self._note(f"serving {short(release.id)}")
 
     async def _refuse(self, error: RemoraError) -> None:
         """Go on with what is served; if that is the release which failed, with an older one."""
         entry = self._trying
         self._refused.add(entry.sequence)
+        self._standing = Standing.CHANGING
         self._refusal = Refusal.of(error)
-        self._standing = Standing.FAILED
         self._note(f"{short(entry.release)} is not served: {error}")
         try:
             await asyncio.to_thread(refuse, self._share, entry.sequence, self._refusal)
             if not self._proved:
                 choice = await asyncio.to_thread(choose, self._share)
+                self._wanted = choice.wanted
                 await self._move_to(choice.served)
         except RemoraError as further:
             self._note(f"nothing else can be served: {further}")
+        except Exception:
+            logger.exception("nothing else can be served")
+        if not (self.restart_wanted or self._standing is Standing.READY):
+            self._standing = Standing.FAILED
 
     def _note(self, detail: str) -> None:
         if detail != self._detail:

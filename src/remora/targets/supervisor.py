@@ -80,9 +80,9 @@ class Supervisor:
                 return self._tell(Phase.STOPPED, code=code)
             if code in FINAL:
                 return self._tell(Phase.FAILED, code=code, detail="the server can't serve this")
-            self._restarts += 1
             if code == RESTART:
                 continue
+            self._restarts += 1
             wait = self._backoff.died(self._clock() - began)
             if wait is None:
                 often = f"the server died {self._backoff.deaths} times in a row"
