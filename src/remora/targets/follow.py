@@ -20,7 +20,8 @@ def lines(path: Path, *, follow: bool, wait: Callable[[float], None] = time.slee
         piece = _read(path, position)
         if piece is None:
             position, rest = 0, b""
-        elif piece:
+            continue
+        if piece:
             position += len(piece)
             *whole, rest = (rest + piece).split(b"\n")
             yield from (line.decode("utf-8", "replace") for line in whole)

@@ -112,11 +112,11 @@ class Supervisor:
         code = server.wait()
         with self._lock:
             self._server = None
+        _close_input(server)
         return code
 
     def _end(self, server: subprocess.Popen[bytes]) -> None:
-        assert server.stdin is not None
-        server.stdin.close()
+        _close_input(server)
         reaper = threading.Timer(self._launch.patience, server.kill)
         reaper.daemon = True
         reaper.start()
@@ -141,6 +141,11 @@ class Supervisor:
         )
         write(self._folder, STATE_FILE, state)
         return phase
+
+
+def _close_input(server: subprocess.Popen[bytes]) -> None:
+    assert server.stdin is not None
+    server.stdin.close()
 
 
 def main(folder: Path) -> int:
