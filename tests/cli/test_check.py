@@ -20,7 +20,7 @@ from remora.cli.output import Output
 from remora.errors import AdapterBroken, ModelError
 from remora.project.project import plain_project
 from tests.cli.conftest import Ran, Remora
-from tests.engine.tiny import Tiny
+from tests.engine.tiny import FAMILIES, Tiny
 from tests.engine.tiny import tiny as tiny  # noqa: PLC0414  A fixture.
 
 DEMO = Path(__file__).parent.parent.parent / "examples" / "demo"
@@ -61,7 +61,7 @@ def found(ran: Ran) -> list[tuple[str, str]]:
     return [(e["severity"], e["code"]) for e in ran.events if e["event"] == "diagnostic"]
 
 
-@pytest.mark.parametrize("family", ["llama2", "llama3", "qwen2"])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_what_peft_writes_is_sound(
     family: str, tiny: Callable[[str], Tiny], remora: Remora
 ) -> None:
