@@ -169,6 +169,24 @@ async def test_a_prompt_template_stands_in_the_place_of_the_chat_template(
         assert await backend.detokenize("none", ids) == "user:hello\nassistant:"
 
 
+def test_a_prompt_template_in_the_folder(tiny: Callable[[str], Tiny], own: Path) -> None:
+    (own / "prompt_template.txt").write_bytes(b"Q: {}\r\nA:")
+    base = tiny("llama2").base
+    messages = [{"role": "user", "content": "hello"}]
+
+    def written(pool: TokenizerPool) -> str:
+        template = pool.of(own).template
+        assert template is not None
+        return template.render(messages, add_generation_prompt=True, variables={})
+
+    assert written(TokenizerPool(base, [EOS])) == "Q: hello\r\nA:"
+    set_apart = {own: PromptTemplate("Say: ", "")}
+    assert written(TokenizerPool(base, [EOS], set_apart)) == "Say: hello"
+    (own / "prompt_template.txt").write_bytes(b"{} {}")
+    with pytest.raises(AdapterBroken, match="no prompt template"):
+        TokenizerPool(base, [EOS]).of(own)
+
+
 def test_a_prompt_template_begins_as_every_text_does() -> None:
     base = Path(__file__).parent.parent.parent / "examples" / "demo" / "base"
     folder = base.parent / "adapters" / "tone"

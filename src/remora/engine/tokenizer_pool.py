@@ -10,14 +10,19 @@ from weakref import WeakValueDictionary
 from remora.engine.tokenizer import Tokenizer
 from remora.errors import AdapterBroken, ModelError
 from remora.formats.adapter_config import text_files
-from remora.formats.prompt_template import PromptTemplate
+from remora.formats.prompt_template import (
+    PROMPT_FILE,
+    BrokenPrompt,
+    PromptTemplate,
+    parse_prompt,
+)
 
 _FILE = "tokenizer.json"
 
 
 class TokenizerPool:
     """``base`` is the base model's, whose answers the tokens ``endings`` end. ``prompts`` are the
-    prompt templates of adapters' folders that are told apart from their files."""
+    prompt templates of adapters' folders that hold none, or another."""
 
     def __init__(
         self,
@@ -41,7 +46,7 @@ class TokenizerPool:
             own = digests.get(_FILE, self._base_digest) != self._base_digest
             if not own:
                 digests.pop(_FILE, None)
-            prompt = self._prompts.get(folder)
+            prompt = self._prompts.get(folder) or _prompt_in(folder)
             if not digests and prompt is None:
                 return self.base
             key = (str(prompt), *(f"{name} {digest}" for name, digest in digests.items()))
@@ -57,6 +62,16 @@ class TokenizerPool:
         except OSError as error:
             raise AdapterBroken(f"{folder} can't be read: {error.strerror}") from error
         return found
+
+
+def _prompt_in(folder: Path) -> PromptTemplate | None:
+    path = folder / PROMPT_FILE
+    try:
+        return parse_prompt(path.read_bytes().decode()) if path.exists() else None
+    except (BrokenPrompt, UnicodeDecodeError) as error:
+        raise AdapterBroken(
+            f"{path} is no prompt template: {error}", hint="It is text with one {} in it."
+        ) from error
 
 
 def _digest(path: Path) -> str:

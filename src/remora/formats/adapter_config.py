@@ -12,6 +12,7 @@ from typing import Any
 
 from remora.errors import AdapterBroken
 from remora.formats.folder import Folder, LocalFolder
+from remora.formats.prompt_template import PROMPT_FILE
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -19,6 +20,7 @@ WEIGHTS_FILE = "adapter_model.safetensors"
 TEXT_FILES = (
     "chat_template.jinja",
     "generation_config.json",
+    PROMPT_FILE,
     "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",

@@ -8,6 +8,9 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 
+PROMPT_FILE = "prompt_template.txt"
+"""A template in an adapter's folder, taken as it is to its last character."""
+
 
 class BrokenPrompt(ValueError):
     """The text is no prompt template; the message says why."""

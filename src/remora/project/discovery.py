@@ -10,6 +10,8 @@ from pathlib import Path
 
 from remora.errors import AdapterBroken, ConfigError, ProjectNotFound
 from remora.formats.adapter_config import adapter_config_of
+from remora.formats.folder import Folder
+from remora.formats.prompt_template import PROMPT_FILE
 from remora.formats.vocabulary import has_chat_template
 from remora.project.hub_cache import cached_model, is_hub_id, model_name
 from remora.project.names import make_name, names_of
@@ -121,10 +123,14 @@ def _prompts(tree: Tree, adapters: Mapping[str, Path]) -> dict[str, FoundPrompt]
     mine = {
         name: path
         for name, path in adapters.items()
-        if path.is_relative_to(trained_here) and not has_chat_template(tree.open(path))
+        if path.is_relative_to(trained_here) and not _has_template(tree.open(path))
     }
     prompt = find_prompt(tree) if mine else None
     return {} if prompt is None else dict.fromkeys(mine, prompt)
+
+
+def _has_template(adapter: Folder) -> bool:
+    return PROMPT_FILE in adapter.names() or has_chat_template(adapter)
 
 
 def _prompted(prompts: Mapping[str, FoundPrompt], adapter: str) -> str:

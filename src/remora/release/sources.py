@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -13,6 +15,7 @@ from remora.formats.adapter_config import TEXT_FILES
 from remora.formats.adapter_config import WEIGHTS_FILE as ADAPTER_WEIGHTS
 from remora.formats.folder import Folder, LocalFolder
 from remora.formats.probe_file import PROBE_FILE
+from remora.formats.prompt_template import PROMPT_FILE
 from remora.formats.safetensors_header import BrokenHeader, header_of
 from remora.project.discovery import Discovery
 from remora.project.project import Project
@@ -82,10 +85,33 @@ def local_sources(project: Project, share: Share) -> Sources:
 
     base = [local(project.base, file) for file in _base_files(LocalFolder(project.base))]
     adapters = {
-        name: tuple(local(folder, file) for file in _adapter_files(LocalFolder(folder)))
+        name: _with_prompt(
+            tuple(local(folder, file) for file in _adapter_files(LocalFolder(folder))),
+            project,
+            name,
+        )
         for name, folder in sorted(project.adapters.items())
     }
     return Sources(project.name, tuple(_in_place(source, share) for source in base), adapters)
+
+
+def _with_prompt(files: tuple[Source, ...], project: Project, name: str) -> tuple[Source, ...]:
+    """An adapter's files with the prompt template that the project has for it, as one of them."""
+    found = project.prompts.get(name)
+    if found is None:
+        return files
+    text = str(found.template).encode()
+    path = project.folder / ".remora" / "prompts" / hashlib.sha256(text).hexdigest() / PROMPT_FILE
+    if not path.is_file():
+        beside = path.with_name(f".{uuid.uuid4().hex}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_bytes(text)
+            beside.replace(path)
+        except OSError as error:
+            raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    others = tuple(file for file in files if file.name != PROMPT_FILE)
+    return (*others, Source(PROMPT_FILE, len(text), path))
 
 
 def sources_on_share(found: Discovery, share: Share) -> Sources:
