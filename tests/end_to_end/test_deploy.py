@@ -219,6 +219,51 @@ def test_a_server_that_is_killed_comes_back(deployed: Workspace) -> None:
     assert deployed.status()["restarts"] == 1
 
 
+@pytest.mark.parametrize("phase", ["check", "survey", "publish", "start", "serve"])
+def test_a_deployer_that_is_killed_leaves_the_old_release_or_the_new(
+    deployed: Workspace, phase: str
+) -> None:
+    before, pid = served(deployed), server_pid(deployed)
+    deployed.train("pirate", 1.1 + 0.01 * len(phase) + 0.001 * ord(phase[0]))
+    process = deployed.start("deploy", "--json")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("phase") == phase:
+            process.kill()
+            break
+    process.communicate()
+    url = url_of(deployed)
+    assert ask(url, "pirate")["choices"]
+    event = deployed.deploy().named("deployed")
+    assert served(deployed) == (event["release"], "ready")
+    assert event["release"] != before[0]
+    assert server_pid(deployed) == pid
+
+
+def test_two_deployers_at_once(deployed: Workspace) -> None:
+    deployed.train("pirate", 1.33)
+    processes = [deployed.start("deploy", "--json") for _ in range(2)]
+    ended = [finish(process) for process in processes]
+    assert {ran.code for ran in ended} <= {0, 6}, ended
+    assert 0 in {ran.code for ran in ended}
+    winner = next(ran for ran in ended if ran.code == 0).named("deployed")
+    assert served(deployed) == (winner["release"], "ready")
+
+
+def test_a_server_that_is_killed_while_it_changes_comes_back_with_the_new(
+    deployed: Workspace,
+) -> None:
+    deployed.train("json", 1.21)
+    process = deployed.start("deploy", "--json")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line).get("phase") == "start":
+            os.kill(server_pid(deployed), signal.SIGKILL)
+            break
+    assert finish(process).code == 0
+    assert served(deployed)[1] == "ready"
+
+
 def test_down_leaves_nothing_behind(tmp_path: Path) -> None:
     place = workspace(tmp_path / "demo")
     place.deploy()

@@ -133,7 +133,7 @@ async def test_anything_else_asks_for_a_restart(shelf: Shelf, tmp_path: Path, ch
     async with server(shelf, tmp_path) as running:
         await running.settled(1)
         other = {"base": "two"} if change == "base" else {"batch": 8}
-        second = shelf.publish(shelf.content({"a": "1"}, **other))  # type: ignore[arg-type]
+        second = shelf.publish(shelf.content({"a": "1"}, **other))
         await asyncio.wait_for(running.stopped.wait(), SECONDS)
         assert running.reconciler.restart_wanted
         assert running.reconciler.report().standing is Standing.RESTARTING
@@ -257,7 +257,7 @@ async def _live(shelf: Shelf, folder: Path, steps: list[tuple]) -> None:
     entries: list[tuple[int, dict[str, str], str]] = []
     first = shelf.publish(shelf.content({}))
     entries.append((first.entry.sequence, {}, "one"))
-    contents = {first.id: ({}, "one")}
+    contents: dict[str, tuple[dict[str, str], str]] = {first.id: ({}, "one")}
     for action, what, base in steps:
         if action == "publish":
             made = shelf.publish(shelf.content(what, base=base))

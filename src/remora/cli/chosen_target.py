@@ -30,4 +30,6 @@ def chosen_target(folder: Path | None, share: Path | None) -> LocalTarget:
     file = project / CONFIG_FILE
     server = read_config(file).server if file.is_file() else ServerSection()
     root = share.absolute() if share else known_share(project) or project
+    if share is not None and not root.is_dir():
+        raise ConfigError(f"--share: the folder {root} does not exist", hint="Make it first.")
     return LocalTarget(project, root, server)

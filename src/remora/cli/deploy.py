@@ -39,6 +39,7 @@ def deploy(
     restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
     """
     from remora.cli.deploy_view import DeployView
+    from remora.project.git import commit_of
     from remora.project.project import find_project
     from remora.release.publish import Provenance, user
     from remora.targets.deploy import Deployment
@@ -46,11 +47,12 @@ def deploy(
     output = Output(json)
     found = find_project(project or Path.cwd())
     to = chosen_target(project, share)
+    commit, dirty = commit_of(found.folder) or (None, False)
     with DeployView(output) as view:
         deployment = Deployment(
             found,
             to,
-            Provenance(user(), message=message),
+            Provenance(user(), commit, dirty, message),
             check=lambda: _check(output, found),
             listener=view,
         )

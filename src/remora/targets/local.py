@@ -20,6 +20,7 @@ from remora.loopback import is_loopback
 from remora.project.config import CONFIG_FILE, ServerSection
 from remora.release.directory_share import DirectoryShare
 from remora.release.report import Report
+from remora.release.retrying_share import RetryingShare
 from remora.targets.admin_api import AdminApi
 from remora.targets.follow import lines
 from remora.targets.process import identity_of, is_running, kill, start_detached, terminate
@@ -56,8 +57,8 @@ class LocalTarget:
         return "local"
 
     @property
-    def share(self) -> DirectoryShare:
-        return DirectoryShare(self.root)
+    def share(self) -> RetryingShare:
+        return RetryingShare(DirectoryShare(self.root))
 
     @property
     def url(self) -> str | None:

@@ -1,0 +1,236 @@
+"""A deployment that anything can go wrong with, over a real share and a target that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from benchmarks.hooked_share import HookedShare
+from remora.errors import (
+    ReleaseConflict,
+    ReleaseRefused,
+    RemoraError,
+    ShareFull,
+    ShareUnavailable,
+    TargetError,
+)
+from remora.project.project import Project, find_project
+from remora.release import log
+from remora.release.directory_share import DirectoryShare
+from remora.release.publish import Provenance, current, rollback
+from remora.release.report import Report, Served, Standing
+from remora.release.share import Share
+from remora.release.share_path import SharePath
+from remora.targets.deploy import Deployed, Deployment, roll_back
+from remora.targets.target import Life, TargetState
+from remora.targets.verify import compare
+from tests.release.projects import make_project, train
+
+
+@dataclass
+class FollowingTarget:
+    """A server that serves what the share says, unless it is told to refuse it or to die."""
+
+    share: Share
+    real: DirectoryShare
+    name: str = "fake"
+    url: str | None = "http://127.0.0.1:1"
+    life: Life = Life.STOPPED
+    refused: set[str] = field(default_factory=set)
+    served: Served | None = None
+    on_start: Callable[[], None] = lambda: None
+
+    def start(self) -> bool:
+        began, self.life = self.life is not Life.RUNNING, Life.RUNNING
+        self.on_start()
+        return began
+
+    def state(self) -> TargetState:
+        return TargetState(self.life, "killed" if self.life is Life.FAILED else "")
+
+    def report(self) -> Report | None:
+        if self.life is not Life.RUNNING:
+            return None
+        entry = log.latest(self.real)
+        assert entry is not None
+        wanted = Served(release=entry.release, sequence=entry.sequence)
+        if entry.release in self.refused:
+            return self._report(Standing.FAILED, wanted, "no effect")
+        self.served = wanted
+        return self._report(Standing.READY, wanted, None)
+
+    def _report(self, standing: Standing, wanted: Served, reason: str | None) -> Report:
+        return Report(
+            standing=standing, served=self.served, wanted=wanted, reason=reason, hint="Train it."
+        )
+
+    def push(self) -> None:
+        return
+
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        return iter(())
+
+    def down(self) -> bool:
+        ended, self.life = self.life is Life.RUNNING, Life.STOPPED
+        return ended
+
+
+@dataclass
+class Scene:
+    """A project, its share, and a target."""
+
+    project: Project
+    target: FollowingTarget
+
+    def deploy(self, check: Callable[[], None] = lambda: None) -> Deployed:
+        project = find_project(self.project.folder)
+        return Deployment(project, self.target, Provenance("me"), check).run()
+
+    def change(self, data: str) -> None:
+        train(self.project.adapters["tone"], data)
+
+    def now(self) -> str:
+        """The release that is current."""
+        found = current(self.target.real)
+        assert found is not None
+        return found.id
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    project = make_project(tmp_path / "project", "tone")
+    share = DirectoryShare(project.folder)
+    return Scene(project, FollowingTarget(share, share))
+
+
+def test_a_deployment_and_one_with_nothing_to_do(scene: Scene) -> None:
+    first = scene.deploy()
+    assert [change.part for change in first.changes] == ["base", "adapter"]
+    assert set(first.seconds) == {"check", "survey", "sync", "publish", "start", "serve"}
+    again = scene.deploy()
+    assert (again.release, again.sequence, again.changes) == (first.release, 1, ())
+    scene.change("better")
+    assert [change.name for change in scene.deploy().changes] == ["tone"]
+
+
+def test_what_the_server_refuses_is_taken_back(scene: Scene) -> None:
+    first = scene.deploy()
+    scene.change("worse")
+
+    def refuse() -> None:
+        scene.target.refused.add(scene.now())
+
+    scene.target.on_start = refuse
+    with pytest.raises(ReleaseRefused, match="no effect") as raised:
+        scene.deploy()
+    assert raised.value.hint == "Train it."
+    assert scene.now() == first.release
+    scene.target.on_start = lambda: None
+    with pytest.raises(ReleaseRefused):
+        roll_back(scene.target, next(iter(scene.target.refused)), author="me")
+    assert scene.now() == first.release
+
+
+def test_a_first_deployment_that_fails_leaves_no_server(scene: Scene) -> None:
+    def refuse() -> None:
+        scene.target.refused.add(scene.now())
+
+    scene.target.on_start = refuse
+    with pytest.raises(ReleaseRefused):
+        scene.deploy()
+    assert scene.target.life is Life.STOPPED
+
+
+@pytest.mark.parametrize("stage", ["check", "start"])
+def test_ctrl_c_leaves_the_old_release(scene: Scene, stage: str) -> None:
+    first = scene.deploy()
+    scene.change("better")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    if stage == "start":
+        scene.target.on_start = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        scene.deploy(interrupt if stage == "check" else lambda: None)
+    assert scene.now() == first.release
+    scene.target.on_start = lambda: None
+    assert scene.deploy().changes
+
+
+def test_a_server_that_dies_is_told_and_the_release_taken_back(scene: Scene) -> None:
+    first = scene.deploy()
+    scene.change("better")
+
+    def die() -> None:
+        scene.target.life = Life.FAILED
+
+    scene.target.on_start = die
+    with pytest.raises(TargetError, match="killed"):
+        scene.deploy()
+    assert scene.now() == first.release
+
+
+def test_somebody_else_s_release_is_not_taken_back(scene: Scene) -> None:
+    first = scene.deploy()
+    scene.change("better")
+    second = scene.deploy()
+    scene.change("best")
+
+    def publish() -> None:
+        rollback(scene.target.real, first.release, author="you")
+
+    scene.target.on_start = publish
+    with pytest.raises(ReleaseConflict):
+        scene.deploy()
+    assert scene.now() == first.release != second.release
+
+
+@pytest.mark.parametrize("fault", [ShareFull, ShareUnavailable])
+def test_a_fault_at_any_call_of_the_share_leaves_the_old_release_or_serves_the_new(
+    tmp_path: Path, fault: type[RemoraError]
+) -> None:
+    """The fault lasts, as a full disk does: from the nth call on nothing can be done."""
+    for fatal in range(1, 200):
+        project = make_project(tmp_path / f"{fatal}", "tone")
+        real = DirectoryShare(project.folder)
+        scene = Scene(project, FollowingTarget(real, real))
+        first = scene.deploy()
+        scene.change("better")
+        calls = 0
+
+        def hook(_operation: str, _path: SharePath, fatal: int = fatal) -> None:
+            nonlocal calls
+            calls += 1
+            if calls >= fatal:
+                raise fault("nothing works any more", hint="Wait.")
+
+        scene.target.share = HookedShare(real, hook)
+        try:
+            scene.deploy()
+        except RemoraError as error:
+            failed: RemoraError | None = error
+        else:
+            failed = None
+        if failed is None:
+            assert scene.now() != first.release
+            return
+        assert failed.hint
+        if scene.now() != first.release:
+            assert isinstance(failed, TargetError), "it is published, and could not be taken back"
+        scene.target.share = real
+        assert scene.deploy().release == scene.now()
+        assert scene.target.report() is not None
+    raise AssertionError("the deployment never came to its end")
+
+
+def test_what_lies_here_against_what_is_served(scene: Scene) -> None:
+    scene.deploy()
+    report = scene.target.report()
+    assert report is not None
+    rows = compare(scene.project, scene.target.share, report)
+    assert {(row.name, row.same) for row in rows} == {("base", False), ("tone", False)}
+    assert all(row.here and not row.there for row in rows)
