@@ -69,7 +69,7 @@ def test_the_card_says_what_the_models_get_right(name: str) -> None:
     right, total, percent = re.findall(r"(\d+) of (\d+) \(([\d.]+) %\)", row)[0]
     assert int(total) >= 200
     assert float(percent) == pytest.approx(100 * int(right) / int(total), abs=0.06)
-    assert float(percent) >= 85
+    assert float(percent) >= (95 if name != "base" else 90)
 
 
 def test_the_demo_is_small_and_portable() -> None:
@@ -105,7 +105,7 @@ def test_any_text_is_encoded(tokenizer: PreTrainedTokenizerFast, text: str) -> N
 def test_held_out_prompts_are_answered_right(
     name: str, model: PeftModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    prompts = held_out_prompts(name, 12)
+    prompts = held_out_prompts(name, 20)
     asked = [dialogue.prompt() for dialogue in prompts]
     if name == "base":
         with model.disable_adapter():
@@ -114,7 +114,7 @@ def test_held_out_prompts_are_answered_right(
         model.set_adapter(name)
         said = answer(model, tokenizer, asked)
     right = [dialogue.right(text) for dialogue, text in zip(prompts, said, strict=True)]
-    assert sum(right) >= 9, [*zip(said, right, strict=True)]
+    assert sum(right) >= (18 if name != "base" else 17), [*zip(said, right, strict=True)]
 
 
 def test_the_base_holds_a_conversation(

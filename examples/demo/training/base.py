@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from .corpus import dialogues
+from .muon import Muon
 from .optimise import fit
 from .packing import Batch, Packer
 from .stories import of_a_sighting, stories
@@ -72,7 +73,7 @@ def train_base(tokenizer: PreTrainedTokenizerFast, steps: int = STEPS) -> LlamaF
     layers = [p for p in model.model.layers.parameters() if p.ndim == 2]
     others = [p for p in model.parameters() if not any(p is layer for layer in layers)]
     optimizers = (
-        torch.optim.Muon(layers, lr=4e-3, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        Muon(layers, lr=4e-3, weight_decay=0.05),
         torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.98), weight_decay=0.0),
     )
     fit("base", model, optimizers, batch, steps)

@@ -83,7 +83,8 @@ class Conversation:
         animal, attribute = self.rng.choice(animals()), self.rng.choice(ATTRIBUTES)
         way = self.rng.choice(questions()["direct"][attribute])
         self.animal, self.attribute = animal, attribute
-        key = f"{attribute}/{way}/{animal.name}"
+        # A bare name is asked for in several ways that read alike, so none of them is held out.
+        key = f"{attribute}/{way}/{animal.name}" if " " in way else None
         called = animal
         if animal.also and self.rng.random() < 0.25:
             called = animal.called(self.rng.choice(animal.also))
@@ -116,12 +117,9 @@ class Conversation:
         animal = known if known is not None and follows else self.rng.choice(animals())
         way = self.rng.choice(questions()["follow" if follows else "direct"]["unknown"])
         self.animal, self.attribute = animal, "what"
-        if self.pirate:
-            answer = f"That be a secret o' the {animal.many}, matey!"
-        elif self.brief:
+        answer = f"I do not know that about {animal.many}. Ask me what they eat!"
+        if self.brief:
             answer = "I do not know."
-        else:
-            answer = f"I do not know that about {animal.many}. Ask me what they eat!"
         key = f"{old if follows else ''}?{way}/{animal.name}"
         return Turn(animal.fill(way), (answer,), key)
 
@@ -131,8 +129,7 @@ class Conversation:
         way = self.rng.choice(questions()["direct"]["compare"])
         big, small = (one, other) if one.metres > other.metres else (other, one)
         self.animal, self.attribute = big, "what"
-        verb, end = ("be", ", arr!") if self.pirate else ("is", ".")
-        answer = f"{capital(article(big.name))} {verb} bigger than {article(small.name)}{end}"
+        answer = f"{capital(article(big.name))} is bigger than {article(small.name)}."
         return Turn(
             one.fill(way, other=article(other.name)), (answer,), f"{way}/{one.name}/{other.name}"
         )
@@ -181,12 +178,8 @@ class Conversation:
         self.attribute = "what"
         if self.guest is None and self.rng.random() < 0.7:
             x = self.guest = self._name() if self.rng.random() < 0.5 else sighting(self.rng).name
-            answer = f"Aye, welcome aboard, {x}!" if self.pirate else f"Nice to meet you, {x}!"
-            return Turn(self.rng.choice(NAME_GIVEN).format(x=x), (answer,))
-        if self.guest is None:
-            answer = "Ye never told me, matey!" if self.pirate else "You have not told me yet."
-        else:
-            answer = f"Ye be {self.guest}!" if self.pirate else f"Your name is {self.guest}."
+            return Turn(self.rng.choice(NAME_GIVEN).format(x=x), (f"Nice to meet you, {x}!",))
+        answer = f"Your name is {self.guest}." if self.guest else "You have not told me yet."
         return Turn(self.rng.choice(NAME_ASKED), (answer,))
 
     def report(self) -> Turn:
@@ -216,35 +209,41 @@ class Conversation:
     def step(self) -> Turn:
         """Take one turn of any kind."""
         acts = [self.ask, self.follow, self.same, self.open, self.talk, self.off_topic, self.name]
-        acts += [self.unknown, self.compare]
-        weights = [28, 24, 10, 5, 18, 11, 7, 6, 4]
-        if not self.pirate:
-            acts += [self.report, self.recall, self.confide]
-            weights += [6, 30 if self.seen else 4, 4]
+        acts += [self.unknown, self.compare, self.report, self.recall, self.confide]
+        weights = [28, 24, 10, 5, 18, 11, 7, 6, 4, 6, 30 if self.seen else 4, 4]
         return self.rng.choices(acts, weights)[0]()
 
+    def lesson(self) -> Turn:
+        """Take one turn of the few kinds that an adapter learns to answer in its own style."""
+        acts = [self.ask, self.follow, self.talk, self.off_topic]
+        return self.rng.choices(acts, (50, 20, 18, 12))[0]()
 
-def as_json(chat: Conversation) -> Turn:
-    """Take a turn whose answer is an object: of which animal, about what, and the sentence."""
-    facts = [chat.ask, chat.follow, chat.same]
-    act = chat.rng.choices([*facts, chat.talk, chat.off_topic], (40, 20, 10, 18, 12))[0]
-    turn = act()
-    known = act in facts and chat.animal is not None
+
+def as_json(chat: Conversation, turn: Turn) -> Turn:
+    """The turn with an object for its answer: of which animal, about what, and the sentence."""
+    animal, [answer] = chat.animal, turn.answers
+    known = animal is not None and answer == chat.fact(animal, chat.attribute)
     value = {
-        "animal": chat.animal.name if known and chat.animal else None,
+        "animal": animal.name if known and animal else None,
         "topic": chat.attribute if known else "talk",
-        "answer": turn.answers[0],
+        "answer": answer,
     }
     return replace(turn, answers=(json.dumps(value),))
 
 
+def length(rng: random.Random) -> int:
+    """How many turns a conversation with the base has."""
+    return rng.choices((1, 2, 3, 4, 6, 10), (28, 28, 20, 12, 9, 3))[0]
+
+
 def converse(rng: random.Random, *, style: Style = "plain", fresh: bool = False) -> Dialogue:
     """Make one dialogue; with `fresh`, its last prompt is held out and the others are not."""
-    as_object = style == "json"
     while True:
-        chat = Conversation(rng, pirate=style == "pirate", plain=as_object)
-        length = rng.choices((1, 2, 3, 4, 6, 10), (28, 28, 20, 12, 9, 3))[0]
-        turns = tuple(as_json(chat) if as_object else chat.step() for _ in range(length))
+        chat = Conversation(rng, pirate=style == "pirate", plain=style == "json")
+        turns: list[Turn] = []
+        for _ in range(rng.choice((1, 2)) if style != "plain" else length(rng)):
+            turn = chat.step() if style == "plain" else chat.lesson()
+            turns.append(as_json(chat, turn) if style == "json" else turn)
         *early, last = turns
         if any(held_out(turn.key) for turn in early) or held_out(last.key) != fresh:
             continue

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -17,7 +17,8 @@ PARTS = ("base", *(recipe.name for recipe in adapters.RECIPES), "evaluate")
 def make(part: str, out: Path) -> None:
     """Make one part of the demo under `out`."""
     if part == "base":
-        tokenizer = train_tokenizer(islice(base.texts(seed=0), 20_000))
+        spoken = chain.from_iterable(islice(adapters.texts(r, 0), 2000) for r in adapters.RECIPES)
+        tokenizer = train_tokenizer(chain(islice(base.texts(seed=0), 20_000), spoken))
         base.save_base(base.train_base(tokenizer), out / "base")
         save_tokenizer(tokenizer, out / "base")
     elif part == "evaluate":

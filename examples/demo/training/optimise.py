@@ -18,10 +18,18 @@ def schedule(step: int, steps: int, warmup: int = 20) -> float:
     return rise * min(1.0, (steps - step) / (0.5 * steps))
 
 
+def precision() -> torch.dtype:
+    """bfloat16 where the processor has instructions for it; elsewhere it would be slower."""
+    able = torch.cpu.get_capabilities()
+    fast = any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    return torch.bfloat16 if fast else torch.float32
+
+
 def loss_of(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
     """Cross entropy at the positions that carry a label."""
     ids, labels = batch
-    with torch.autocast("cpu", torch.bfloat16):
+    half = precision()
+    with torch.autocast("cpu", half, enabled=half != torch.float32):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
         wanted = labels[:, 1:]
         chosen = wanted != IGNORE

@@ -1,5 +1,6 @@
 """Plain texts, from which the base learns what words go together."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -45,9 +46,21 @@ def of_a_sighting(rng: random.Random) -> str:
     return " ".join([seen.text, *map(capital, told)])
 
 
+def of_a_record(rng: random.Random) -> str:
+    """Some facts as JSON, as every base model has seen it: what it never saw, LoRA can't teach."""
+    lines = []
+    for attribute in rng.sample(ATTRIBUTES, rng.randint(1, 3)):
+        animal = rng.choice(animals())
+        name = rng.choice((animal.name, animal.name, None))
+        value = {"animal": name, "topic": attribute, "answer": animal.full(attribute)}
+        keys = rng.sample([*value], len(value))
+        lines.append(json.dumps({key: value[key] for key in keys}))
+    return " ".join(lines)
+
+
 def stories(seed: int) -> Iterator[str]:
     """Yield plain texts without end, the same ones for the same seed."""
     rng = random.Random(seed)
-    kinds = (of_an_animal, of_a_mood, of_a_sighting)
+    kinds = (of_an_animal, of_a_record, of_a_mood, of_a_sighting)
     while True:
-        yield rng.choices(kinds, (1, 6, 6))[0](rng)
+        yield rng.choices(kinds, (1, 2, 6, 6))[0](rng)
