@@ -280,9 +280,9 @@ def overflow(backend: EngineBackend, name: str) -> None:
     version = backend._loaded.adapters.resolve(name)
     assert version is not None
     assert version.adapter is not None
-    for pair in version.adapter.pairs:
-        if pair is not None:
-            pair.up.fill_(1e30)
+    for update in version.adapter.updates:
+        if update is not None:
+            update.up.fill_(1e30)
 
 
 async def test_an_adapter_that_overflows_fails_alone(

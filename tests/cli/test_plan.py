@@ -123,3 +123,13 @@ def test_an_address_that_others_reach_gets_a_key(
     assert (given.settings.api_keys, given.keys.made) == (("mine",), None)
     assert given.settings.admin_keys == ("admin",)
     assert plan(folder, server={"api_key_env": "OTHER"}).settings.api_keys == ("other",)
+
+
+def test_one_adapter_is_merged_and_takes_the_name(folder: Path) -> None:
+    make_adapter(folder / "other")
+    made = plan(folder, adapters=[f"other={folder / 'other'}"], merge="tone")
+    assert (made.project.name, made.project.adapters) == ("tone", {})
+    assert made.merge == folder / "tone"
+    with pytest.raises(ConfigError, match="no such adapter") as raised:
+        plan(folder, merge="nobody")
+    assert "tone" in str(raised.value.hint)

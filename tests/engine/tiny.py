@@ -123,6 +123,7 @@ def start(
     base: Path,
     adapters: Mapping[str, Path],
     prompts: Mapping[Path, PromptTemplate] | None = None,
+    merge: Path | None = None,
     **options: Any,
 ) -> EngineBackend:
     """A backend that is ready, or has failed to load. Exact and small, unless told otherwise."""
@@ -134,7 +135,9 @@ def start(
             settled.set()
 
     engine_options = EngineOptions(**{**settings, **options})
-    backend = EngineBackend(base, "base", adapters, engine_options, on_progress, prompts=prompts)
+    backend = EngineBackend(
+        base, "base", adapters, engine_options, on_progress, prompts=prompts, merge=merge
+    )
     backend.start()
     assert settled.wait(SECONDS), backend.status()
     return backend

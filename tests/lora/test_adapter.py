@@ -12,11 +12,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from remora.engine.checkpoint import read_tensor
+from remora.engine.checkpoint import Checkpoint
 from remora.engine.decoder import sites_of
 from remora.engine.model_config import read_model_config
 from remora.errors import AdapterBroken, AdapterError, AdapterUnsupported
-from remora.lora.adapter import Adapter, load_adapter, plan_adapter
+from remora.lora.adapter import Adapter
+from remora.lora.load import load_adapter
+from remora.lora.plan import plan_adapter
 from tests.engine.tiny import Tiny
 
 Q = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
@@ -36,10 +38,12 @@ def copy(tiny: Callable[[str], Tiny], tmp_path: Path) -> Callable[[str], Path]:
 def load(tiny: Callable[[str], Tiny]) -> Callable[..., Adapter]:
     base = tiny("llama2").base
     sites = sites_of(read_model_config(base))
+    with Checkpoint(base) as tensors:
+        pass
 
     def run(folder: Path, *, max_rank: int = 64) -> Adapter:
         plan = plan_adapter(folder, sites, max_rank=max_rank)
-        return load_adapter(plan, sites, torch.float32, "cpu", lambda name: read_tensor(base, name))
+        return load_adapter(plan, sites, torch.float32, "cpu", tensors)
 
     return run
 
@@ -60,16 +64,17 @@ def change(folder: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> N
 
 Refusal = tuple[dict[str, Any], type[AdapterError], str]
 OPTIONS: list[Refusal] = [
-    ({"use_dora": True}, AdapterUnsupported, "use_dora"),
-    ({"modules_to_save": ["embed_tokens"]}, AdapterUnsupported, "modules_to_save"),
-    ({"bias": "all"}, AdapterUnsupported, "bias"),
-    ({"lora_bias": True}, AdapterUnsupported, "lora_bias"),
-    ({"fan_in_fan_out": True}, AdapterUnsupported, "fan_in_fan_out"),
+    ({"use_dora": True}, AdapterBroken, "lora_magnitude_vector of .* is missing"),
+    ({"modules_to_save": ["embed_tokens"]}, AdapterBroken, "weight of embed_tokens is missing"),
+    ({"trainable_token_indices": [1]}, AdapterBroken, "delta of embed_tokens is missing"),
+    ({"lora_bias": True}, AdapterBroken, "lora_B's bias of .* is missing"),
+    ({"init_lora_weights": "loftq"}, AdapterUnsupported, "loftq"),
     ({"init_lora_weights": "pissa"}, AdapterUnsupported, "pissa"),
     ({"init_lora_weights": "olora"}, AdapterUnsupported, "olora"),
     ({"layer_replication": [[0, 3]]}, AdapterUnsupported, "layer_replication"),
-    ({"trainable_token_indices": [1]}, AdapterUnsupported, "trainable_token_indices"),
-    ({"alora_invocation_tokens": [1]}, AdapterUnsupported, "alora_invocation_tokens"),
+    ({"alora_invocation_tokens": [1]}, AdapterUnsupported, "aLoRA"),
+    ({"use_qalora": True}, AdapterUnsupported, "QA-LoRA"),
+    ({"peft_type": "PROMPT_TUNING"}, AdapterUnsupported, "PROMPT_TUNING"),
     ({"target_parameters": ["x"]}, AdapterUnsupported, "target_parameters"),
     ({"some_future_option": 1}, AdapterUnsupported, "some_future_option"),
     ({"peft_type": "LOHA"}, AdapterUnsupported, "LOHA"),
@@ -117,11 +122,11 @@ EDITS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], object], type[Adapter
         lambda t: t.update({
             "base_model.model.model.embed_tokens.lora_embedding_A": torch.zeros(4, 300)
         }),
-        AdapterUnsupported, "lora_embedding_A",
+        AdapterBroken, "lora_embedding_B of .*embed_tokens is missing",
     ),
     "magnitudes": (
         lambda t: t.update({Q.format("magnitude_vector"): torch.zeros(64)}),
-        AdapterUnsupported, "magnitude",
+        AdapterBroken, "magnitude_vector .* not asked for",
     ),
     "integers": (
         lambda t: t.update({Q.format("A"): torch.zeros(4, 64, dtype=torch.int8)}),
@@ -130,13 +135,17 @@ EDITS: dict[str, tuple[Callable[[dict[str, torch.Tensor]], object], type[Adapter
     "NaN": (lambda t: t[Q.format("B")].fill_(torch.nan), AdapterBroken, "NaN"),
     "infinite": (lambda t: t[Q.format("A")].fill_(torch.inf), AdapterBroken, "infinite"),
     "nothing": (dict.clear, AdapterBroken, "no LoRA weights"),
-    "resized embeddings": (
-        lambda t: t.update({"base_model.model.model.embed_tokens.weight": torch.zeros(301, 64)}),
-        AdapterUnsupported, "embed_tokens",
+    "trained norm": (
+        lambda t: t.update({"base_model.model.model.norm.weight": torch.zeros(64)}),
+        AdapterUnsupported, "norm.* trained in full",
     ),
-    "trained head": (
-        lambda t: t.update({"base_model.model.lm_head.weight": torch.zeros(300, 64)}),
-        AdapterUnsupported, "lm_head",
+    "trained layer": (
+        lambda t: t.update({Q.format("x").replace("lora_x.", ""): torch.zeros(64, 64)}),
+        AdapterUnsupported, "q_proj.weight",
+    ),
+    "embeddings of another width": (
+        lambda t: t.update({"base_model.model.model.embed_tokens.weight": torch.zeros(301, 63)}),
+        AdapterBroken, r"\[301, 63\], not \[301, 64\]",
     ),
 }  # fmt: skip
 
@@ -195,7 +204,7 @@ def test_pairs_are_what_peft_says(
     folder = tiny("llama2").adapters["all"]
     tensors = load_file(folder / "adapter_model.safetensors")
     adapter = load(folder)
-    [qkv] = [pair for pair in adapter.pairs[:1] if pair is not None]
+    [qkv] = [pair for pair in adapter.updates[:1] if pair is not None]
     x = torch.randn(64)
     parts = [
         4
@@ -205,3 +214,15 @@ def test_pairs_are_what_peft_says(
         for n in "qkv"
     ]
     torch.testing.assert_close(qkv.up @ (qkv.down @ x), torch.cat(parts))
+
+
+def test_how_another_base_stored_its_weights_says_nothing_about_this_one(
+    copy: Callable[[str], Path], load: Callable[..., Adapter]
+) -> None:
+    folder = copy("attention")
+    plain = load(folder).updates[0]
+    configure(folder, fan_in_fan_out=True)
+    again = load(folder).updates[0]
+    assert plain is not None
+    assert again is not None
+    assert torch.equal(plain.up, again.up)

@@ -8,25 +8,32 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from remora.kernels.linear import pack
 from remora.lora import batch
-from remora.lora.adapter import Adapter, Pair
+from remora.lora.adapter import Adapter
 from remora.lora.batch import LoraBatcher
 from remora.lora.stack import Stack
+from remora.lora.update import Update
 
 IN, OUT, SITES = 12, 20, 3
 
 
 def adapter(seed: int) -> Adapter:
+    """Some with DoRA's gains, some with biases, some without low-rank matrices at a site."""
     generator = torch.Generator().manual_seed(seed)
-    rank = 2 + seed % 3
 
-    def pair(site: int) -> Pair | None:
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    def update(site: int) -> Update | None:
         if (seed + site) % 4 == 0:
             return None
-        down = torch.randn(rank, IN, generator=generator)
-        return Pair(down, torch.randn(OUT, rank, generator=generator))
+        rank = 0 if (seed + site) % 5 == 0 else 2 + seed % 3
+        gain = 1 + draw(OUT) / 4 if seed % 3 == 1 else None
+        shift = draw(OUT) if seed % 4 > 1 or rank == 0 else None
+        return Update(draw(rank, IN), draw(OUT, rank), gain, shift)
 
-    return Adapter([pair(site) for site in range(SITES)], rank)
+    return Adapter([update(site) for site in range(SITES)], 4)
 
 
 def check(
@@ -44,19 +51,27 @@ def check(
     assert (step is None) == all(owner is None for owner in owners)
     if step is None:
         return
+    weight = torch.randn(OUT, IN)
+    linear = pack(weight)
     for site in range(SITES):
-        x, y = torch.randn(len(owners), IN), torch.randn(len(owners), OUT)
-        wanted = y.clone()
+        x, residual = torch.randn(len(owners), IN), torch.randn(len(owners), OUT)
+        wanted = x @ weight.T
         for row, owner in enumerate(owners):
-            if owner is not None and (pair := owner.pairs[site]) is not None:
-                wanted[row] += pair.up @ (pair.down @ x[row])
-        torch.testing.assert_close(step.add(site, x, y), wanted, atol=1e-4, rtol=1e-4)
+            if owner is not None and (update := owner.updates[site]) is not None:
+                if update.gain is not None:
+                    wanted[row] *= update.gain
+                if update.shift is not None:
+                    wanted[row] += update.shift
+                wanted[row] += update.up @ (update.down @ x[row])
+        torch.testing.assert_close(step.run(site, linear, x), wanted, atol=1e-4, rtol=1e-4)
+        got = step.run(site, linear, x, residual.clone())
+        torch.testing.assert_close(got, wanted + residual, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("stacks", [True, False])
 def test_each_row_gets_its_own_in_any_mix(stacks: bool) -> None:
     dice = random.Random(1)
-    known = [adapter(seed) for seed in range(6)]
+    known = [adapter(seed) for seed in range(12)]
     batcher = LoraBatcher(stacks=stacks)
     for turn in range(40):
         if turn % 7 == 0:

@@ -11,7 +11,8 @@ import pytest
 
 from remora.errors import AdapterBroken, Conflict, ModelError, ModelNotFound
 from remora.formats.adapter_config import read_adapter_config
-from remora.lora.adapter import Adapter, AdapterPlan
+from remora.lora.adapter import Adapter
+from remora.lora.plan import AdapterPlan
 from remora.lora.probe import ProbeResult
 from remora.lora.store import AdapterStore, Version, VersionState
 
@@ -47,7 +48,7 @@ class Shelf:
         return folder
 
     def check(self, folder: Path) -> AdapterPlan:
-        return AdapterPlan(folder, read_adapter_config(folder), {}, {}, 1)
+        return AdapterPlan(folder, read_adapter_config(folder), {}, 1, 1, 1)
 
     def load(self, plan: AdapterPlan) -> Adapter:
         self.loads += 1

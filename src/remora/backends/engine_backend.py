@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -25,13 +25,13 @@ from remora.backends.backend import (
     Tokens,
     fingerprint,
 )
+from remora.backends.engine_generation import EngineGeneration, refusal
 from remora.backends.grammars import Grammars
 from remora.backends.prompts import chat_prompt, check_ids, max_length
 from remora.engine.options import EngineOptions
-from remora.engine.request import Delta, Usage
 from remora.errors import (
     AdapterBroken,
-    AdapterError,
+    Conflict,
     ModelNotFound,
     NotReady,
     RemoraError,
@@ -39,7 +39,6 @@ from remora.errors import (
 )
 
 if TYPE_CHECKING:
-    from remora.engine.async_engine import Stream
     from remora.engine.grammar import Grammar
     from remora.engine.loader import LoadedEngine
     from remora.engine.tokenizer import Tokenizer
@@ -49,33 +48,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DRAIN_POLL_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class EngineGeneration:
-    """A request that the engine has taken; ``version`` is None for the base."""
-
-    model: ModelCard
-    fingerprint: str
-    version: Version | None
-    stream: Stream
-
-    @property
-    def usage(self) -> Usage:
-        return self.stream.usage
-
-    def deltas(self) -> AsyncIterator[Delta]:
-        return self.stream.deltas(self._failure)
-
-    def cancel(self) -> None:
-        self.stream.cancel()
-
-    def _failure(self) -> RemoraError:
-        from remora.engine.async_engine import engine_failure
-
-        if self.version is None or self.version.reason is None:
-            return engine_failure()
-        return _refusal(self.model.id, self.version)
 
 
 class Inspector(Protocol):
@@ -113,7 +85,10 @@ class EngineBackend:
         release: str = "",
         inspector: Inspector | None = None,
         prompts: Mapping[Path, PromptTemplate] | None = None,
+        merge: Path | None = None,
     ) -> None:
+        """``merge`` is an adapter that becomes a part of the base; then there can be no others."""
+        assert merge is None or not adapters
         self._base = base
         self._name = name
         self._initial = dict(adapters)
@@ -122,6 +97,7 @@ class EngineBackend:
         self._release = release
         self._inspector = inspector
         self._prompts = dict(prompts or {})
+        self._merge = merge
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
@@ -179,7 +155,7 @@ class EngineBackend:
                 ids = await asyncio.to_thread(tokenizer.encode, prompt, add_special_tokens=True)
             else:
                 ids = list(prompt)
-            check_ids(ids, loaded.config.vocab, "prompt")
+            check_ids(ids, _vocab(loaded, admitted.version), "prompt")
             grammar = await self._grammar(loaded, admitted.version, request)
             return self._submit(loaded, admitted, ids, request, grammar, "prompt")
 
@@ -197,12 +173,13 @@ class EngineBackend:
 
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         loaded = self._ready()
-        tokenizer = _tokenizer(loaded, self._find(loaded, model))
-        check_ids(ids, loaded.config.vocab, "tokens")
-        return tokenizer.decode(ids)
+        version = self._find(loaded, model)
+        check_ids(ids, _vocab(loaded, version), "tokens")
+        return _tokenizer(loaded, version).decode(ids)
 
     async def add_adapter(self, name: str, path: Path, *, replace: bool) -> ModelCard:
         loaded = self._ready()
+        self._refuse_if_merged()
         if name == self._name:
             raise RequestError("An adapter can't have the base model's name.", param="name")
         await asyncio.to_thread(loaded.adapters.add, name, path, replace=replace)
@@ -215,6 +192,8 @@ class EngineBackend:
         self._ready().adapters.remove(name)
 
     async def change_adapters(self, change: AdapterChange) -> None:
+        if change.put:
+            self._refuse_if_merged()
         adapters = self._ready().adapters
         folders = {name: source.folder for name, source in change.put.items()}
         staged = await asyncio.to_thread(adapters.stage, folders)
@@ -228,6 +207,13 @@ class EngineBackend:
         # Requests are admitted in this thread: none sees a part of the change.
         adapters.publish(staged, change.remove)
         self._release = change.release
+
+    def _refuse_if_merged(self) -> None:
+        if self._merge is not None:
+            raise Conflict(
+                f"The base model has an adapter merged into it ({self._name}): no other fits it.",
+                hint="Serve without --merge.",
+            )
 
     async def drain(self) -> None:
         self._set(Phase.DRAINING, "ending the running streams", 1.0)
@@ -253,6 +239,7 @@ class EngineBackend:
                 lambda detail, progress: self._set(Phase.LOADING, detail, progress),
                 None if inspector is None else inspector.adapter,
                 self._prompts,
+                self._merge,
             )
             for name, folder in self._initial.items():
                 self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)
@@ -287,14 +274,14 @@ class EngineBackend:
             names = [self._name, *(name for name, _ in loaded.adapters.names())]
             raise ModelNotFound(model, near=get_close_matches(model, names))
         if version.reason is not None:
-            raise _refusal(model, version)
+            raise refusal(model, version)
         return version
 
     async def _chat_prompt(
         self, loaded: LoadedEngine, version: Version | None, request: ChatRequest
     ) -> list[int]:
         ids = await asyncio.to_thread(chat_prompt, _tokenizer(loaded, version), request)
-        check_ids(ids, loaded.config.vocab, "messages")
+        check_ids(ids, _vocab(loaded, version), "messages")
         return ids
 
     async def _grammar(
@@ -337,9 +324,9 @@ class EngineBackend:
     ) -> EngineGeneration:
         from remora.engine.engine import EngineRequest
 
-        params = asked.sampling
-        check_ids(params.logit_bias, loaded.config.vocab, "logit_bias")
-        check_ids(params.stop_token_ids, loaded.config.vocab, "stop_token_ids")
+        params, vocab = asked.sampling, _vocab(loaded, admitted.version)
+        check_ids(params.logit_bias, vocab, "logit_bias")
+        check_ids(params.stop_token_ids, vocab, "stop_token_ids")
         tokenizer = _tokenizer(loaded, admitted.version)
         request = EngineRequest(
             owner=None,
@@ -391,10 +378,12 @@ def _tokenizer(loaded: LoadedEngine, version: Version | None) -> Tokenizer:
     return tokenizer
 
 
+def _vocab(loaded: LoadedEngine, version: Version | None) -> int:
+    """How many tokens a model reads: an adapter may have added some to the base's."""
+    plan = None if version is None else version.plan
+    return loaded.config.vocab if plan is None else plan.embedded
+
+
 def _tokens(loaded: LoadedEngine, tokenizer: Tokenizer, ids: Sequence[int]) -> Tokens:
     texts = [tokenizer.token_text(token) for token in ids]
     return Tokens(ids, texts, loaded.context_length)
-
-
-def _refusal(model: str, version: Version) -> AdapterError:
-    return AdapterError(f"The adapter {model!r} can't be served: {version.reason}")

@@ -64,6 +64,7 @@ def launch(
         project = plan.project
         inspection = Inspection(project, output)
         start = plan.start
+        folders = project.adapters if plan.merge is None else {project.name: plan.merge}
         backend = EngineBackend(
             project.base,
             project.name,
@@ -72,9 +73,12 @@ def launch(
             progress.show,
             inspector=inspection,
             prompts={
-                project.adapters[name]: prompt.template for name, prompt in project.prompts.items()
+                folders[name]: prompt.template
+                for name, prompt in project.prompts.items()
+                if name in folders
             },
             release=start.choice.served.id if start else "",
+            merge=plan.merge,
         )
         reconciler = Reconciler(backend, start) if start else None
         backend.start()

@@ -24,13 +24,15 @@ Section = TypeVar("Section", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is decided before anything heavy is loaded. ``start`` is a share's release."""
+    """All that is decided before anything heavy is loaded. ``start`` is a share's release, and
+    ``merge`` the folder of the one adapter that becomes a part of the base."""
 
     project: Project
     options: EngineOptions
     settings: GatewaySettings
     keys: Keys
     start: Start | None = None
+    merge: Path | None = None
 
     @property
     def host(self) -> str:
@@ -49,6 +51,7 @@ def make_plan(
     model: Mapping[str, Any],
     engine: Mapping[str, Any],
     server: Mapping[str, Any],
+    merge: str | None = None,
     api_key_file: Path | None = None,
     admin_key_file: Path | None = None,
 ) -> Plan:
@@ -62,7 +65,11 @@ def make_plan(
     else:
         project = find_project(folder or Path.cwd(), base=base and base.absolute())
     project = _overridden(project, model, engine, server)
-    return _planned(_with_adapters(project, adapters), api_key_file, admin_key_file)
+    project = _with_adapters(project, adapters)
+    if merge is None:
+        return _planned(project, api_key_file, admin_key_file)
+    plan = _planned(_only(project, merge), api_key_file, admin_key_file)
+    return replace(plan, merge=project.adapters[merge])
 
 
 def make_release_plan(
@@ -102,6 +109,15 @@ def _planned(project: Project, api_key_file: Path | None, admin_key_file: Path |
         read_keys(project.server.admin_key_env, admin_key_file),
     )
     return Plan(project, options, _settings(project, keys), keys)
+
+
+def _only(project: Project, name: str) -> Project:
+    """The project with one adapter in the place of its base and of all adapters."""
+    if name not in project.adapters:
+        known = ", ".join(sorted(project.adapters)) or "none"
+        raise ConfigError(f"--merge {name}: there is no such adapter", hint=f"There are: {known}.")
+    findings = [f for f in project.findings if f.kind is not Kind.ADAPTER or f.name == name]
+    return replace(project, name=name, adapters={}, findings=tuple(findings))
 
 
 def _settings(project: Project, keys: Keys) -> GatewaySettings:

@@ -37,6 +37,13 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME=DIR", help="An adapter; may be given many times."),
     ] = None,
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Merge this adapter into the base's weights, and serve nothing else.",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name to serve the base model under.")] = None,
     share: Annotated[
         Path | None,
@@ -166,7 +173,7 @@ def serve(
     level = logging.getLevelName(log_level.upper())
     with ExitStack() as stack:
         if share is not None:
-            refuse_decided({"base": base, "adapter": adapter, **model, **engine})
+            refuse_decided({"base": base, "adapter": adapter, "merge": merge, **model, **engine})
             start = stack.enter_context(released(share))
             plan = make_release_plan(start, project, server=server, **keys)
         else:
@@ -177,6 +184,7 @@ def serve(
                 model=model,
                 engine=engine,
                 server=server,
+                merge=merge,
                 **keys,
             )
         code = launch(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -23,6 +23,25 @@ from remora.formats.safetensors_header import BrokenHeader, TensorEntry, read_he
 _RANGE_BYTES = 16 << 20
 _READERS = 8
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "F64": torch.float64}
+# What quantized weights are made of.
+_INTEGERS = {"U8": torch.uint8, "I8": torch.int8, "I32": torch.int32, "I64": torch.int64}
+
+
+class Weights(Protocol):
+    """Where a decoder's weights come from."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def fetch(self, names: Sequence[str], shape: tuple[int, ...], dtype: torch.dtype) -> Fetch:
+        """Start to read tensors, stacked along their first dimension to one of ``shape``.
+
+        Raises `ModelError` if one is missing or if their shapes don't add up.
+        """
+        ...
+
+    def read(self, name: str) -> Tensor:
+        """One tensor in the dtype in which it was saved. Raises `ModelError`."""
+        ...
 
 
 class Checkpoint:
@@ -49,11 +68,8 @@ class Checkpoint:
             for name, (path, entry) in sorted(self._tensors.items())
         )
 
-    def fetch(self, names: Iterable[str], shape: tuple[int, ...], dtype: torch.dtype) -> Fetch:
-        """Start to read tensors, stacked along their first dimension to one of ``shape``.
-
-        Raises `ModelError` if one is missing or if their shapes don't add up.
-        """
+    def fetch(self, names: Sequence[str], shape: tuple[int, ...], dtype: torch.dtype) -> Fetch:
+        """See `Weights.fetch`."""
         target = torch.empty(shape, dtype=dtype)
         jobs: list[Future[None]] = []
         row = 0
@@ -72,6 +88,16 @@ class Checkpoint:
             )
         return Fetch(target, jobs)
 
+    def read(self, name: str) -> Tensor:
+        """One tensor in the dtype in which it was saved; works after the readers have ended.
+
+        Raises `ModelError`.
+        """
+        path, entry = self._find(name)
+        target = torch.empty(entry.shape, dtype=_INTEGERS.get(entry.dtype) or _dtype(path, entry))
+        _read_range(path, entry.start, target.dtype, target.view(-1))
+        return target
+
     def _find(self, name: str) -> tuple[Path, TensorEntry]:
         try:
             return self._tensors[name]
@@ -88,9 +114,7 @@ class Checkpoint:
         )
 
     def _read(self, path: Path, entry: TensorEntry, target: Tensor) -> list[Future[None]]:
-        if entry.dtype not in _DTYPES:
-            raise ModelError(f"{path}: weights of type {entry.dtype} are not supported")
-        saved = _DTYPES[entry.dtype]
+        saved = _dtype(path, entry)
         items = _RANGE_BYTES // saved.itemsize
         return [
             self._readers.submit(
@@ -104,25 +128,28 @@ class Checkpoint:
         ]
 
 
-def read_tensor(folder: Path, name: str) -> Tensor:
-    """One tensor of a model folder, in the dtype in which it was saved. Raises `ModelError`."""
-    with Checkpoint(folder) as checkpoint:
-        _, entry = checkpoint._find(name)
-        return checkpoint.fetch([name], entry.shape, _DTYPES[entry.dtype]).result()
-
-
 class Fetch:
     """A tensor that is being read."""
 
-    def __init__(self, target: Tensor, jobs: list[Future[None]]) -> None:
+    def __init__(
+        self,
+        target: Tensor,
+        jobs: Sequence[Future[None]] = (),
+        finish: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    ) -> None:
         self._target = target
         self._jobs = jobs
+        self._finish = finish
+
+    def then(self, finish: Callable[[Tensor], Tensor]) -> Fetch:
+        """The same tensor, with a last step when it has been read."""
+        return Fetch(self._target, self._jobs, lambda tensor: finish(self._finish(tensor)))
 
     def result(self) -> Tensor:
         """Wait for the last range. Raises `ModelError` if the file can't be read."""
         for job in self._jobs:
             job.result()
-        return self._target
+        return self._finish(self._target)
 
 
 def _tensors(folder: Path) -> Iterable[tuple[str, tuple[Path, TensorEntry]]]:
@@ -161,6 +188,12 @@ def _shards(folder: Path) -> list[Path]:
             hint="Remora reads safetensors only; save the model with safe_serialization=True.",
         )
     return found
+
+
+def _dtype(path: Path, entry: TensorEntry) -> torch.dtype:
+    if entry.dtype not in _DTYPES:
+        raise ModelError(f"{path}: weights of type {entry.dtype} are not supported")
+    return _DTYPES[entry.dtype]
 
 
 def _read_range(path: Path, start: int, saved: torch.dtype, target: Tensor) -> None:

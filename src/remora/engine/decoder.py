@@ -20,7 +20,7 @@ from remora.engine.norm import HeadNorm, Norm
 from remora.engine.rope import Rope, rotate
 from remora.kernels.linear import Linear
 from remora.lora.batch import LoraStep
-from remora.lora.sites import Part, Sites
+from remora.lora.sites import Sites, SitesBuilder
 
 _SITES_PER_LAYER = 4
 _QKV, _O, _GATE_UP, _DOWN = range(_SITES_PER_LAYER)
@@ -81,13 +81,13 @@ class Decoder:
         """Hidden states [rows, hidden] of tokens [rows] at places [rows] of the ropes."""
         config, heads = self.config, self.config.heads + self.config.kv_heads
         turns = [rope.at(places) for rope in self._ropes]
-        x = self._embeddings[tokens]
+        x = self._embeddings[tokens] if lora is None else lora.embed(tokens, self._embeddings)
         if self._embedding_scale is not None:
             x *= self._embedding_scale
         for number, layer in enumerate(self._layers):
             site = number * _SITES_PER_LAYER
             h = layer.attention_norm(x)
-            qkv = _adapt(lora, site + _QKV, h, layer.qkv(h))
+            qkv = _run(lora, site + _QKV, layer.qkv, h)
             qkv = qkv.view(len(tokens), heads + config.kv_heads, config.head_dim)
             if layer.qk_norm is not None:
                 layer.qk_norm(qkv[:, :heads])
@@ -98,58 +98,55 @@ class Decoder:
             x = _onto(x, lora, site + _O, mixed, layer.o, layer.after_attention)
             if layer.mlp_norm is not None:
                 h = layer.mlp_norm(x)
-            h = self._activation(_adapt(lora, site + _GATE_UP, h, layer.gate_up(h)))
+            h = self._activation(_run(lora, site + _GATE_UP, layer.gate_up, h))
             x = _onto(x, lora, site + _DOWN, h, layer.down, layer.after_mlp)
         return x
 
     def logits(self, hidden: Tensor, lora: LoraStep | None) -> Tensor:
         """Scores [rows, vocab] in float32 of the hidden states [rows, hidden] of `forward`."""
         h = self._norm(hidden)
-        scores = _adapt(lora, len(self.sites) - 1, h, self._head(h)).float()
-        cap = self.config.logit_cap
-        return scores if cap is None else scores.div_(cap).tanh_().mul_(cap)
+        scores = self._head(h) if lora is None else lora.score(self.sites.head, self._head, h)
+        scores, cap = scores.float(), self.config.logit_cap
+        if cap is not None:
+            scores.div_(cap).tanh_().mul_(cap)
+        return scores if lora is None else lora.limit(scores, self.config.vocab)
 
 
 def sites_of(config: ModelConfig) -> Sites:
     """The linear layers of a model that adapters may change."""
-    outputs: list[int] = []
-    parts: dict[str, Part] = {}
+    sites = SitesBuilder()
     for layer in range(config.layers):
-        for inputs, members in linear_layers(config):
-            offset = 0
-            for name, size in members.items():
-                parts[f"model.layers.{layer}.{name}"] = Part(len(outputs), offset, inputs, size)
-                offset += size
-            outputs.append(offset)
-    parts["lm_head"] = Part(len(outputs), 0, config.hidden, config.vocab)
-    embeddings = "model.embed_tokens.weight"
-    weights = {
-        embeddings: embeddings,
-        "lm_head.weight": embeddings if config.tied else "lm_head.weight",
-        "lm_head.bias": "lm_head.bias",
-    }
-    return Sites([*outputs, config.vocab], parts, weights)
+        for inputs, names, sizes in linear_layers(config):
+            sites.add(f"model.layers.{layer}", inputs, names, sizes)
+    return sites.build(
+        hidden=config.hidden,
+        vocab=config.vocab,
+        embeddings="model.embed_tokens",
+        tied=config.tied,
+    )
 
 
-def linear_layers(config: ModelConfig) -> list[tuple[int, dict[str, int]]]:
-    """A layer's sites, in the order of their numbers: inputs, and outputs by name."""
+def linear_layers(config: ModelConfig) -> list[tuple[int, Sequence[str], Sequence[int]]]:
+    """A layer's sites, in the order of their numbers: inputs, names and outputs.
+
+    One name for several outputs is a layer that the model itself has fused.
+    """
     family, hidden, kv, wide = config.family, config.hidden, config.kv_size, config.intermediate
     return [
-        (hidden, _outputs(family.qkv, (config.q_size, kv, kv))),
-        (config.q_size, {family.o: hidden}),
-        (hidden, _outputs(family.gate_up, (wide,) * (1 + family.gated))),
-        (wide, {family.down: hidden}),
+        (hidden, family.qkv, (config.q_size, kv, kv)),
+        (config.q_size, (family.o,), (hidden,)),
+        (hidden, family.gate_up, (wide,) * (1 + family.gated)),
+        (wide, (family.down,), (hidden,)),
     ]
 
 
-def _outputs(names: tuple[str, ...], sizes: tuple[int, ...]) -> dict[str, int]:
-    if len(names) == 1:
-        return {names[0]: sum(sizes)}
-    return dict(zip(names, sizes, strict=True))
-
-
-def _adapt(lora: LoraStep | None, site: int, x: Tensor, y: Tensor) -> Tensor:
-    return y if lora is None else lora.add(site, x, y)
+def _run(
+    lora: LoraStep | None, site: int, linear: Linear, x: Tensor, residual: Tensor | None = None
+) -> Tensor:
+    """A layer's output with the adapters' part, plus the residual."""
+    if lora is not None:
+        return lora.run(site, linear, x, residual)
+    return linear(x) if residual is None else linear.add(x, residual)
 
 
 def _onto(
@@ -157,5 +154,5 @@ def _onto(
 ) -> Tensor:
     """``x`` plus a block's output, which its last linear layer makes of ``h``."""
     if norm is None:
-        return _adapt(lora, site, h, linear.add(h, x))
-    return x + norm(_adapt(lora, site, h, linear(h)))
+        return _run(lora, site, linear, h, x)
+    return x + norm(_run(lora, site, linear, h))

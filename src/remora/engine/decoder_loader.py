@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from remora.engine.activation import find_activation
-from remora.engine.checkpoint import Checkpoint, Fetch
+from remora.engine.checkpoint import Fetch, Weights
 from remora.engine.decoder import Decoder, Layer, linear_layers
 from remora.engine.model_config import ModelConfig
 from remora.engine.norm import Norm, make_head_norm, make_norm
@@ -24,7 +24,7 @@ _LINEARS = ("qkv", "o", "gate_up", "down")
 
 def load_decoder(
     config: ModelConfig,
-    checkpoint: Checkpoint,
+    checkpoint: Weights,
     *,
     positions: int,
     dtype: torch.dtype,
@@ -75,7 +75,7 @@ def load_decoder(
 
 
 def _fetch_ends(
-    config: ModelConfig, checkpoint: Checkpoint, fetch: Callable[..., Fetch]
+    config: ModelConfig, checkpoint: Weights, fetch: Callable[..., Fetch]
 ) -> dict[str, Fetch]:
     """What stands before and after the layers."""
     table = (config.vocab, config.hidden)
@@ -91,8 +91,9 @@ def _fetch_layer(config: ModelConfig, fetch: Callable[..., Fetch], prefix: str) 
     family = config.family
     layer: dict[str, Fetch] = {}
     biases = (config.qkv_bias, config.o_bias, config.mlp_bias, config.mlp_bias)
-    for role, bias, (inputs, members) in zip(_LINEARS, biases, linear_layers(config), strict=True):
-        names, outputs = [prefix + name for name in members], sum(members.values())
+    sites = linear_layers(config)
+    for role, bias, (inputs, members, sizes) in zip(_LINEARS, biases, sites, strict=True):
+        names, outputs = [prefix + name for name in members], sum(sizes)
         layer[role] = fetch((outputs, inputs), *(f"{name}.weight" for name in names))
         if bias:
             layer[f"{role}.bias"] = fetch((outputs,), *(f"{name}.bias" for name in names))

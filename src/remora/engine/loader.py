@@ -11,17 +11,20 @@ from pathlib import Path
 import torch
 
 from remora.engine.async_engine import AsyncEngine
-from remora.engine.checkpoint import Checkpoint, read_tensor
+from remora.engine.checkpoint import Checkpoint, Weights
 from remora.engine.decoder import sites_of
 from remora.engine.decoder_loader import load_decoder
+from remora.engine.dequantized_checkpoint import DequantizedCheckpoint
 from remora.engine.device import choose_device, choose_dtype, free_memory
 from remora.engine.engine import Engine
 from remora.engine.extents import SMALLEST, size_for
 from remora.engine.kv_cache import KVCache
 from remora.engine.kv_rows import KVRows
+from remora.engine.merged_checkpoint import MergedCheckpoint
 from remora.engine.model_config import ModelConfig, read_model_config
 from remora.engine.options import EngineOptions
 from remora.engine.prover import Prover
+from remora.engine.quantized import read_quantization
 from remora.engine.runner import ModelRunner
 from remora.engine.scheduler import Residency, Scheduler
 from remora.engine.scorer import Scorer
@@ -29,9 +32,12 @@ from remora.engine.threads import start_team, use_threads
 from remora.engine.tokenizer import Tokenizer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import ConfigError
+from remora.formats.adapter_config import adapter_digest
 from remora.formats.probe_file import read_probe_file
 from remora.formats.prompt_template import PromptTemplate
-from remora.lora.adapter import Adapter, AdapterPlan, load_adapter, plan_adapter
+from remora.lora.adapter import Adapter
+from remora.lora.load import load_adapter
+from remora.lora.plan import AdapterPlan, plan_adapter
 from remora.lora.sites import Sites
 from remora.lora.store import AdapterStore, VersionState
 
@@ -88,11 +94,13 @@ def load_engine(
     on_progress: Callable[[str, float], None],
     inspect: Callable[[Path], None] | None = None,
     prompts: Mapping[Path, PromptTemplate] | None = None,
+    merge: Path | None = None,
 ) -> LoadedEngine:
     """Read a base model and prepare to serve it; reports what it does and how far it is (0 to 1).
 
     ``inspect`` is called with every adapter's folder first, and may raise `AdapterError`.
-    ``prompts`` are the prompt templates of those folders that have one.
+    ``prompts`` are the prompt templates of those folders that have one. An adapter to ``merge``
+    becomes a part of the base model, and no other can then be served.
 
     Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
     """
@@ -105,9 +113,17 @@ def load_engine(
     positions = min(options.context_length or config.max_positions, config.max_positions)
     with Checkpoint(folder) as checkpoint:
         digest = _digest(folder, checkpoint)
+        weights = base = _weights(folder, checkpoint)
+        tokenizer = tokenizers.base
+        if merge is not None:
+            on_progress(f"merging {merge.name}", 0.0)
+            plan = _check_adapter(merge, inspect, sites_of(config), options.max_lora_rank)
+            weights = merged = MergedCheckpoint(base, config, sites_of(config), plan)
+            config, tokenizer = merged.config, tokenizers.of(merge)
+            digest = hashlib.sha256(f"{digest} {adapter_digest(merge)}".encode()).hexdigest()
         decoder = load_decoder(
             config,
-            checkpoint,
+            weights,
             positions=positions,
             dtype=dtype,
             device=device,
@@ -124,9 +140,7 @@ def load_engine(
     store = AdapterStore(
         check=lambda path: _check_adapter(path, inspect, sites, options.max_lora_rank),
         read_tokenizer=tokenizers.of,
-        load=lambda plan: load_adapter(
-            plan, sites, dtype, device, lambda name: read_tensor(folder, name)
-        ),
+        load=lambda plan: load_adapter(plan, sites, dtype, device, base),
         prove=lambda adapter, path: prover.prove(adapter, path),  # noqa: PLW0108 - made below
         max_resident=options.max_resident_adapters,
         on_change=lambda: engine.wake(),  # noqa: PLW0108 - the engine is made below
@@ -161,7 +175,7 @@ def load_engine(
         engine=engine,
         core=core,
         scheduler=scheduler,
-        tokenizer=tokenizers.base,
+        tokenizer=tokenizer,
         adapters=store,
         config=config,
         digest=digest,
@@ -169,6 +183,11 @@ def load_engine(
         dtype=str(dtype).removeprefix("torch."),
         device=device,
     )
+
+
+def _weights(folder: Path, checkpoint: Checkpoint) -> Weights:
+    quantization = read_quantization(folder)
+    return checkpoint if quantization is None else DequantizedCheckpoint(checkpoint, quantization)
 
 
 def _check_adapter(

@@ -168,12 +168,6 @@ def _refuse_unknown_switches(path: Path, family: Family, raw: Mapping[str, Any])
     for key in family.refused:
         if raw.get(key):
             raise UnsupportedModel(f"{path}: {key} = {raw[key]!r} is not supported")
-    if raw.get("quantization_config"):
-        method = raw["quantization_config"].get("quant_method", "unknown")
-        raise UnsupportedModel(
-            f"{path}: the weights are quantized ({method})",
-            hint="Serve the unquantized base model that the quantized one was made from.",
-        )
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

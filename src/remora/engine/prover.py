@@ -45,9 +45,11 @@ class Prover:
                 f"{folder}: with this adapter the model's scores are NaN or infinite",
                 hint="The training diverged, or its weights overflow in this dtype; try bfloat16.",
             )
-        width = min(base.shape[-1], own.shape[-1])  # An adapter may bring rows for new tokens.
+        vocabulary = adapter.vocabulary
+        width = min(base.shape[-1], base.shape[-1] if vocabulary is None else vocabulary.writable)
         difference = float((own[:, :width] - base[:, :width]).abs().max())
-        if difference == 0:
+        # Trained tokens need not be among those of the prompt.
+        if difference == 0 and vocabulary is None:
             raise AdapterBroken(
                 f"{folder}: this adapter has no effect; every score is the base model's",
                 hint="Its lora_B is zero, as before training: save the trained weights.",

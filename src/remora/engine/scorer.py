@@ -78,4 +78,4 @@ class Scorer:
 def _alone(adapter: Adapter | None, rows: int) -> LoraStep | None:
     if adapter is None:
         return None
-    return LoraStep(None, (), (), [Segment(slice(0, rows), adapter)])
+    return LoraStep(None, (), [Segment(slice(0, rows), adapter)])

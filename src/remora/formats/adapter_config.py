@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from remora.formats.prompt_template import PROMPT_FILE
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
+SERVED_TYPES = ("LORA", "TRAINABLE_TOKENS")
 # What its prompts are made with, and its answers read with, where they are not the base model's.
 TEXT_FILES = (
     "chat_template.jinja",
@@ -43,6 +44,11 @@ class AdapterConfig:
     rank_pattern: Mapping[str, int] = field(default_factory=dict)
     alpha_pattern: Mapping[str, float] = field(default_factory=dict)
     use_rslora: bool = False
+    use_dora: bool = False
+    lora_bias: bool = False
+    modules_to_save: tuple[str, ...] = ()
+    token_indices: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    tie_weights: bool = False
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     def scale_of(self, module: str) -> float:
@@ -54,6 +60,18 @@ class AdapterConfig:
     def rank_of(self, module: str) -> int:
         """The rank at a module, given by its full path in the base model."""
         return int(_matching(self.rank_pattern, module, self.rank))
+
+    def is_saved(self, module: str) -> bool:
+        """Whether a module has a copy of its own, trained in full (``modules_to_save``)."""
+        return any(module.endswith(name) for name in self.modules_to_save)
+
+    def trained_tokens(self, module: str) -> Sequence[int]:
+        """The tokens whose rows were trained in a module (``trainable_token_indices``).
+
+        Given for the embeddings alone, they are those of a head that is tied to them, too.
+        """
+        named = (ids for name, ids in self.token_indices.items() if module.endswith(name))
+        return next(named, next(iter(self.token_indices.values()), ()))
 
 
 def read_adapter_config(folder: Path) -> AdapterConfig:
@@ -90,6 +108,11 @@ def adapter_config_of(folder: Folder) -> AdapterConfig:
                 _regex(k): float(v) for k, v in (raw.get("alpha_pattern") or {}).items()
             },
             use_rslora=bool(raw.get("use_rslora", False)),
+            use_dora=bool(raw.get("use_dora", False)),
+            lora_bias=bool(raw.get("lora_bias", False)),
+            modules_to_save=tuple(str(name) for name in raw.get("modules_to_save") or ()),
+            token_indices=_token_indices(raw),
+            tie_weights=bool(raw.get("ensure_weight_tying", False)),
             raw=raw,
         )
     except (TypeError, ValueError, AttributeError, OverflowError, re.error) as error:
@@ -125,6 +148,17 @@ def version_digest(digests: Mapping[str, str]) -> str:
             total.update(name.encode())
             total.update(bytes.fromhex(digests[name]))
     return total.hexdigest()
+
+
+def _token_indices(raw: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    # A list means the embeddings; PEFT's TrainableTokens names the same thing otherwise.
+    given = raw.get("trainable_token_indices") or raw.get("token_indices") or {}
+    if not isinstance(given, dict):
+        names = raw.get("target_modules") if "token_indices" in raw else None
+        given = dict.fromkeys(
+            [names] if isinstance(names, str) else names or ["embed_tokens"], given
+        )
+    return {str(name): tuple(int(token) for token in ids) for name, ids in given.items()}
 
 
 def _regex(pattern: str) -> str:

@@ -22,7 +22,8 @@ from typing import Any
 
 from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import adapter_digest
-from remora.lora.adapter import Adapter, AdapterPlan
+from remora.lora.adapter import Adapter
+from remora.lora.plan import AdapterPlan
 from remora.lora.probe import ProbeResult
 
 logger = logging.getLogger(__name__)

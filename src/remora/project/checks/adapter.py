@@ -7,6 +7,7 @@ import re
 from remora.errors import AdapterBroken
 from remora.formats.adapter_config import (
     CONFIG_FILE,
+    SERVED_TYPES,
     WEIGHTS_FILE,
     AdapterConfig,
     adapter_config_of,
@@ -64,7 +65,7 @@ def check_adapter(
 
 def _check_config(name: str, base: Base, config: AdapterConfig) -> list[Diagnostic]:
     found = []
-    if config.peft_type != "LORA":
+    if config.peft_type not in SERVED_TYPES:
         reason = f"it is of the type {config.peft_type}"
         found.append(Diagnostic(rules.PEFT_TYPE, name, CONFIG_FILE, reason, "peft_type"))
     mapping = config.raw.get("auto_mapping")

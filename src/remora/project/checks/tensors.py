@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remora.formats.adapter_config import WEIGHTS_FILE, AdapterConfig
-from remora.formats.peft_keys import Part, parse_key
+from remora.formats.peft_keys import Role, parse_key
 from remora.formats.safetensors_header import TensorEntry
 from remora.project.checks import rules
 from remora.project.checks.base import Base, layer_of
@@ -16,9 +16,16 @@ from remora.project.checks.diagnostic import Diagnostic, several
 from remora.project.checks.modules import Modules
 from remora.project.checks.rules import Rule
 
-_OTHERS = (Part.MAGNITUDE, Part.BIAS, Part.COPY)
+_OTHERS = (
+    Role.MAGNITUDE,
+    Role.UP_BIAS,
+    Role.BIAS,
+    Role.WEIGHT,
+    Role.TOKENS,
+    Role.ORIGINAL,
+)
 _TABLES = ("embed_tokens", "wte", "lm_head")
-_PAIRS = ((Part.A, Part.B), (Part.EMBEDDING_A, Part.EMBEDDING_B))
+_PAIRS = ((Role.DOWN, Role.UP), (Role.EMBEDDING_DOWN, Role.EMBEDDING_UP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def check_tensors(
     _sort(base, header, layout)
     for pair in layout.pairs:
         _check_pair(pair, config, header, layout, max_rank)
-    if not layout.pairs and not layout.problems:
+    if not layout.pairs and not layout.others and not layout.problems:
         layout.blame(rules.ADAPTER_WEIGHTS, "", "the file holds no LoRA weights")
     if not layout.problems:  # An adapter of another model lacks everything.
         _missing_modules(base.modules, config, layout)
@@ -74,23 +81,23 @@ def _told(name: str, rule: Rule, found: Sequence[tuple[str, str]]) -> Diagnostic
 
 
 def _sort(base: Base, header: Mapping[str, TensorEntry], layout: Layout) -> None:
-    by_module: dict[str, dict[Part, str]] = {}
+    by_module: dict[str, dict[Role, str]] = {}
     for key, entry in header.items():
         parsed = parse_key(key)
         path = None if parsed is None else base.modules.find(parsed.module)
         if parsed is None or path is None:
             _blame_stranger(base, key, layout)
-        elif parsed.part in _OTHERS:
+        elif parsed.role in _OTHERS:
             layout.others.append(key)
-            if parsed.part is Part.COPY and path.endswith(_TABLES):
+            if parsed.role is Role.WEIGHT and path.endswith(_TABLES):
                 layout.rows = max(layout.rows or 0, entry.shape[0])
         else:
-            by_module.setdefault(path, {})[parsed.part] = key
+            by_module.setdefault(path, {})[parsed.role] = key
     for path, parts in by_module.items():
         for a, b in _PAIRS:
             if a in parts and b in parts:
                 size = base.modules.size(path)
-                layout.pairs.append(Pair(path, parts[a], parts[b], size, a is Part.EMBEDDING_A))
+                layout.pairs.append(Pair(path, parts[a], parts[b], size, a is Role.EMBEDDING_DOWN))
             elif a in parts or b in parts:
                 there, gone = (a, b) if a in parts else (b, a)
                 reason = f"{path} has {there} and no {gone}"
