@@ -103,8 +103,8 @@ def test_stop_frees_the_place_in_the_batch(page: Page, pages: str) -> None:
 def test_the_base_beside_an_adapter(page: Page) -> None:
     page.get_by_role("tab", name="Compare").click()
     expect(page.locator("#compare-models")).to_contain_text("base")
-    page.get_by_role("button", name="Generation parameters").nth(1).click()
-    page.get_by_label("Temperature").nth(1).fill("0")
+    page.get_by_role("button", name="Generation parameters").click()
+    page.get_by_label("Temperature").locator("visible=true").fill("0")
     page.get_by_label("Prompt for all of them").fill("What is a remora?")
     page.get_by_role("button", name="Compare").click()
     page.get_by_role("button", name="About the same").wait_for()

@@ -245,7 +245,7 @@ def test_a_data_set_is_run_summed_up_and_downloaded(
     page: Page, fake: FakeEndpoint, tmp_path: Path
 ) -> None:
     rows = [{"prompt": "Hi", "expected": "tone says Hi"}, {"prompt": "Yo"}]
-    path = tmp_path / "prompts.jsonl"
+    path = tmp_path / "questions.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     upload(page, path)
     expect(page.locator("#dataset-status")).to_contain_text("All done. 4 answers")
@@ -350,6 +350,6 @@ def test_the_keyboard_alone_is_enough(page: Page, fake: FakeEndpoint) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#history")).to_contain_text("Once more")
     page.get_by_role("tab", name="Chat").focus()
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Prompt for all of them")).to_be_visible()

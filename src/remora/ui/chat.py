@@ -92,9 +92,11 @@ class ChatPage:
         return [self.model, self.state, *self.fields[: len(NUMBERS)]]
 
     async def refresh(self, request: gr.Request, name: str | None) -> list[Any]:
-        """Ask what is served; keep the choice if it still is."""
+        """Ask what is served. A choice that still is stays, also one that is made meanwhile."""
         served = await self.context.served(request)
-        model = served.named(name) or favourite(served)
+        if served.named(name):
+            return [gr.Dropdown(choices=served.choices()), *[gr.skip() for _ in self.listing[1:]]]
+        model = favourite(served)
         choice = gr.Dropdown(choices=served.choices(), value=model.id if model else None)
         return [choice, state_of(served, model), *hints(model)]
 

@@ -45,7 +45,7 @@ class Served:
 
 def _label(model: Model) -> str:
     kind = "adapter" if model.parent else "base"
-    state = STATES.get(model.state)
+    state = STATES.get(model.state) if model.state != "registered" else None
     return f"{model.id} ({kind}, {state})" if state else f"{model.id} ({kind})"
 
 

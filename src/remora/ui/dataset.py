@@ -69,6 +69,8 @@ class DatasetPage:
         """Ask what is served; at first the base and the first adapter are chosen."""
         served = await self.context.served(request)
         kept = [name for name in names or [] if served.named(name)]
+        if kept and kept == names:  # The choice is left alone: another may be made meanwhile.
+            return gr.Dropdown(choices=served.choices())
         return gr.Dropdown(choices=served.choices(), value=kept or first_pair(served))
 
     async def run(

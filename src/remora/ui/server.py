@@ -32,7 +32,8 @@ def serve(site: Site, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=FLUSH,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew when it has ended.
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _app(site: Site) -> ASGIApp:
