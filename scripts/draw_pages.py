@@ -105,6 +105,7 @@ def main() -> None:
     from tests.cli.serving import Serving, named
     from tests.ui.browser import browser, tab
 
+    expect.set_options(timeout=60_000)
     IMAGES.mkdir(exist_ok=True)
     arguments = [str(ROOT / "examples" / "demo"), "--port", "0", "--json"]
     with Serving(*arguments, command=("serve", "--ui")) as server, browser() as chromium:

@@ -30,14 +30,16 @@ def server() -> Iterator[Serving]:
 @pytest.fixture(scope="module")
 def url(server: Serving) -> str:
     """The address, when the API answers; the pages come later."""
-    return str(named(server.until("ready"), "ready")["url"])
+    events = server.until("ready")
+    assert "ui" not in [event["event"] for event in events]
+    return str(named(events, "ready")["url"])
 
 
 @pytest.fixture(scope="module")
 def pages(server: Serving, url: str) -> str:
     """The address, when the pages are there, too. The API was there before them."""
     assert httpx.get(f"{url}/readyz").status_code == 200
-    assert "being prepared" in httpx.get(f"{url}/ui/state").text
+    assert "API key" in httpx.get(f"{url}/").text
     server.until("ui")
     return url
 

@@ -53,6 +53,10 @@ def _digest(model: Model) -> str:
 def _probe(probe: Any) -> str:
     if probe is None:
         return ""
+    if isinstance(probe, Mapping) and isinstance(probe.get("kl_divergence"), int | float):
+        warnings = "; ".join(str(each) for each in probe.get("warnings") or [])
+        told = f"differs from the base: KL divergence {probe['kl_divergence']:.3g}"
+        return escape(f"{told}. {warnings}".strip(". ") if warnings else told)
     if isinstance(probe, Mapping):
         return escape(", ".join(f"{name}: {value}" for name, value in probe.items()))
     return escape(str(probe))

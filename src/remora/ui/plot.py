@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-WIDTH, BAR, GAP, LABEL = 640, 26, 12, 150
+WIDTH, BAR, GAP, LABEL = 360, 20, 10, 90
 
 
 def bars(values: Sequence[tuple[str, float]], title: str, unit: str = "") -> str:
@@ -15,9 +15,9 @@ def bars(values: Sequence[tuple[str, float]], title: str, unit: str = "") -> str
     parts = []
     for number, (name, value) in enumerate(values):
         top = number * (BAR + GAP)
-        length = (WIDTH - LABEL - 90) * value / most
+        length = (WIDTH - LABEL - 65) * value / most
         middle = top + BAR / 2 + 5
-        shown = name if len(name) <= 20 else name[:19] + "…"
+        shown = name if len(name) <= 12 else name[:11] + "…"
         parts.append(
             f'<text x="{LABEL - 10}" y="{middle}" text-anchor="end">{escape(shown)}</text>'
             f'<rect x="{LABEL}" y="{top}" width="{max(length, 1):.1f}" height="{BAR}" rx="4" '
