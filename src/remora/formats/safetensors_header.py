@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from remora.formats.folder import Folder, LocalFolder
 
 _MAX_HEADER = 100_000_000
+_LARGEST_KEPT = 1 << 20
 _ITEM_BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
     "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
@@ -62,43 +65,56 @@ def header_of(folder: Folder, name: str) -> dict[str, TensorEntry]:
             f"{place}: the header claims {length} bytes, the file has {size}; "
             "it is truncated, or not a safetensors file"
         )
+    raw = folder.read(name, 8, length)
+    parse = _parse if length <= _LARGEST_KEPT else _parse.__wrapped__
     try:
-        header = json.loads(folder.read(name, 8, length))
+        return dict(parse(raw, size))
+    except BrokenHeader as error:
+        raise BrokenHeader(f"{place}: {error}") from error
+
+
+@lru_cache(maxsize=16)
+def _parse(raw: bytes, size: int) -> Mapping[str, TensorEntry]:
+    """The entries of a header in a file of ``size`` bytes. Adapters of one training recipe have
+    equal headers, and there may be a thousand of them."""
+    try:
+        header = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise BrokenHeader(f"{place}: the header is not JSON: {error}") from error
+        raise BrokenHeader(f"the header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise BrokenHeader(f"{place}: the header is not a JSON object")
+        raise BrokenHeader("the header is not a JSON object")
+    start = 8 + len(raw)
     entries = {
-        name: _entry(place, name, value, offset=8 + length, size=size)
+        name: _entry(name, value, offset=start, size=size)
         for name, value in header.items()
         if name != "__metadata__"
     }
-    _check_cover(place, entries, start=8 + length, stop=size)
+    _check_cover(entries, start=start, stop=size)
     return entries
 
 
-def _check_cover(place: str, entries: dict[str, TensorEntry], *, start: int, stop: int) -> None:
+def _check_cover(entries: Mapping[str, TensorEntry], *, start: int, stop: int) -> None:
     """Every byte of the data belongs to one tensor, as the format demands."""
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].stop)):
         if entry.start != start:
             kind = "overlaps another tensor" if entry.start < start else "leaves a gap before it"
-            raise BrokenHeader(f"{place}: {name!r} {kind}")
+            raise BrokenHeader(f"{name!r} {kind}")
         start = entry.stop
     if start != stop:
-        raise BrokenHeader(f"{place}: {stop - start} bytes at the end belong to no tensor")
+        raise BrokenHeader(f"{stop - start} bytes at the end belong to no tensor")
 
 
-def _entry(place: str, name: str, value: Any, *, offset: int, size: int) -> TensorEntry:
+def _entry(name: str, value: Any, *, offset: int, size: int) -> TensorEntry:
     try:
         dtype, shape = str(value["dtype"]), tuple(int(n) for n in value["shape"])
         start, stop = (int(n) for n in value["data_offsets"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BrokenHeader(f"{place}: the entry of {name!r} is malformed") from error
+        raise BrokenHeader(f"the entry of {name!r} is malformed") from error
     if dtype not in _ITEM_BITS:
-        raise BrokenHeader(f"{place}: {name!r} has the unknown dtype {dtype!r}")
+        raise BrokenHeader(f"{name!r} has the unknown dtype {dtype!r}")
     entry = TensorEntry(dtype, shape, offset + start, offset + stop)
     if min(shape, default=0) < 0 or entry.nbytes * 8 != math.prod(shape) * _ITEM_BITS[dtype]:
-        raise BrokenHeader(f"{place}: {name!r} has {entry.nbytes} bytes for {dtype} {list(shape)}")
+        raise BrokenHeader(f"{name!r} has {entry.nbytes} bytes for {dtype} {list(shape)}")
     if start < 0 or entry.stop > size:
-        raise BrokenHeader(f"{place}: {name!r} ends at byte {entry.stop} of {size}; truncated?")
+        raise BrokenHeader(f"{name!r} ends at byte {entry.stop} of {size}; truncated?")
     return entry
