@@ -252,7 +252,7 @@ def test_parameters_that_ask_for_nothing_are_accepted(
 @pytest.mark.parametrize(
     ("wrong", "param"),
     [
-        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"response_format": {"type": "jason"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
@@ -315,7 +315,11 @@ def test_parameters_that_ask_for_nothing_are_accepted(
         ({"model": None}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": "hi"}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
+        (
+            {"messages": [{"role": "user", "content": "x", "tool_call_id": "y"}]},
+            "messages[0].tool_call_id",
+        ),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
         (
@@ -324,7 +328,7 @@ def test_parameters_that_ask_for_nothing_are_accepted(
         ),
         (
             {"messages": [{"role": "assistant", "content": "", "tool_calls": [1]}]},
-            "messages[0].tool_calls",
+            "messages[0].tool_calls[0]",
         ),
         ({"continue_final_message": True}, "continue_final_message"),
         (

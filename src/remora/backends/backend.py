@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from remora.engine.request import Delta, SamplingParams, Usage
 from remora.grammar.expression import Constraint
 from remora.lora.probe import ProbeResult
+from remora.tools.tools import Tools
 
 
 class Phase(StrEnum):
@@ -92,7 +93,7 @@ class ChatRequest:
     """Messages to answer, in the shape of the OpenAI API; ``model`` names the adapter or base.
 
     ``template_variables`` are passed to the chat template (``enable_thinking`` of Qwen3, say).
-    ``constraint`` bounds what the answer may be.
+    ``constraint`` bounds what the answer may be, unless it calls one of the ``tools``.
     """
 
     model: str
@@ -103,6 +104,7 @@ class ChatRequest:
     continue_final_message: bool = False
     template_variables: Mapping[str, Any] = field(default_factory=dict)
     constraint: Constraint | None = None
+    tools: Tools | None = None
 
 
 @dataclass(frozen=True, slots=True)

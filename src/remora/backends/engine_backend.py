@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,7 @@ from remora.backends.backend import (
     AdapterChange,
     ChatRequest,
     CompletionRequest,
+    Generation,
     Load,
     ModelCard,
     ModelState,
@@ -27,7 +28,8 @@ from remora.backends.backend import (
 )
 from remora.backends.engine_generation import EngineGeneration, refusal
 from remora.backends.grammars import Grammars
-from remora.backends.prompts import chat_prompt, check_ids, max_length
+from remora.backends.prompts import chat_prompt, check_ids, max_length, tool_format
+from remora.backends.tool_calls import CallingGeneration, constraint_with
 from remora.engine.options import EngineOptions
 from remora.errors import (
     AdapterBroken,
@@ -139,12 +141,27 @@ class EngineBackend:
             preemptions=scheduler.preemptions,
         )
 
-    async def chat(self, request: ChatRequest) -> EngineGeneration:
-        loaded = self._ready()
+    async def chat(self, request: ChatRequest) -> Generation:
+        loaded, tools = self._ready(), request.tools
         with self._admitted(loaded, request.model, request.n) as admitted:
-            ids = await self._chat_prompt(loaded, admitted.version, request)
-            grammar = await self._grammar(loaded, admitted.version, request)
-            return self._submit(loaded, admitted, ids, request, grammar, "messages")
+            if tools is None:
+                return await self._chat(loaded, admitted, request)
+            found = tool_format(_tokenizer(loaded, admitted.version), request.model)
+            constraint = constraint_with(found, tools, request.constraint)
+            request = replace(request, constraint=constraint)
+            generation = await self._chat(loaded, admitted, request, found.markers)
+            return CallingGeneration(generation, found, tools)
+
+    async def _chat(
+        self,
+        loaded: LoadedEngine,
+        admitted: _Admitted,
+        request: ChatRequest,
+        shown: Sequence[str] = (),
+    ) -> EngineGeneration:
+        ids = await self._chat_prompt(loaded, admitted.version, request)
+        grammar = await self._grammar(loaded, admitted.version, request)
+        return self._submit(loaded, admitted, ids, request, grammar, "messages", shown)
 
     async def complete(self, request: CompletionRequest) -> EngineGeneration:
         loaded = self._ready()
@@ -321,6 +338,7 @@ class EngineBackend:
         asked: ChatRequest | CompletionRequest,
         grammar: Grammar | None,
         param: str,
+        shown: Sequence[str] = (),
     ) -> EngineGeneration:
         from remora.engine.engine import EngineRequest
 
@@ -337,6 +355,7 @@ class EngineBackend:
             tokenizer=tokenizer,
             n=asked.n,
             grammar=grammar,
+            shown=[token for name in shown if (token := tokenizer.id_of(name)) is not None],
             adapter=None if admitted.version is None else admitted.version.key,
         )
         stream = loaded.engine.submit(request)

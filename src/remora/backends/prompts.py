@@ -3,33 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remora.backends.backend import ChatRequest
+from remora.backends.tool_calls import with_names, with_objects
 from remora.engine.request import SamplingParams
 from remora.errors import PromptTooLong, RequestError
+from remora.tools.format import ToolFormat
+from remora.tools.recognise import format_of
 
 if TYPE_CHECKING:
+    from remora.engine.chat_template import ChatTemplate
     from remora.engine.tokenizer import Tokenizer
 
 
 def chat_prompt(tokenizer: Tokenizer, request: ChatRequest) -> list[int]:
     """A chat's token ids; raises `RequestError` if the template refuses the messages."""
-    template = tokenizer.template
-    if template is None:
-        raise RequestError(
-            f"The model {request.model!r} has no chat template.",
-            param="messages",
-            hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
-        )
-    text = template.render(
-        request.messages,
-        add_generation_prompt=request.add_generation_prompt and not request.continue_final_message,
-        variables=request.template_variables,
-    )
+    text = _render(_template(tokenizer, request.model), request)
     if request.continue_final_message:
         text = _up_to_final_message(text, request.messages)
     return tokenizer.encode(text, add_special_tokens=False)
+
+
+def tool_format(tokenizer: Tokenizer, model: str) -> ToolFormat:
+    """How a model writes its calls; raises `RequestError` if it is not known to make any."""
+    template = _template(tokenizer, model)
+    if not template.takes_tools:
+        raise RequestError(
+            f"The chat template of {model!r} knows no tools.",
+            param="tools",
+            hint="Leave 'tools' out, or serve a model that was trained to call them.",
+        )
+    found = format_of(template.source)
+    if found is None:
+        raise RequestError(
+            f"The model {model!r} writes its calls in a format that this endpoint can't read.",
+            param="tools",
+            hint="It reads those of Hermes and Qwen, Llama 3.1 to 3.3, and Mistral.",
+        )
+    return found
+
+
+def _template(tokenizer: Tokenizer, model: str) -> ChatTemplate:
+    if tokenizer.template is None:
+        raise RequestError(
+            f"The model {model!r} has no chat template.",
+            param="messages",
+            hint="Use /v1/completions, or put a chat_template.jinja into the model's folder.",
+        )
+    return tokenizer.template
+
+
+def _render(template: ChatTemplate, request: ChatRequest) -> str:
+    def render(messages: Sequence[Mapping[str, Any]]) -> str:
+        return template.render(
+            messages,
+            add_generation_prompt=request.add_generation_prompt
+            and not request.continue_final_message,
+            variables=request.template_variables,
+            tools=None if request.tools is None else request.tools.definitions,
+        )
+
+    messages = with_names(request.messages)
+    parsed = with_objects(messages)
+    try:
+        return render(parsed)
+    except RequestError as refused:
+        if parsed == messages:
+            raise
+        # A few templates put a call together as text, and want its arguments as text.
+        try:
+            return render(messages)
+        except RequestError:
+            raise refused from None
 
 
 def max_length(prompt: int, params: SamplingParams, context: int, param: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.ext import Extension, loopcontrols
+from jinja2.meta import find_undeclared_variables
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -41,7 +42,10 @@ class _Generation(Extension):
 
 
 class ChatTemplate:
-    """A compiled template with the special tokens that it may name."""
+    """A compiled template with the special tokens that it may name.
+
+    ``takes_tools`` tells whether it can write tools into a prompt.
+    """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -52,8 +56,11 @@ class ChatTemplate:
         environment.globals["strftime_now"] = lambda form: (
             datetime.now().astimezone().strftime(form)
         )
+        self.source = source
         try:
             self._template = environment.from_string(source)
+            # What a template does not name it can't write.
+            self.takes_tools = "tools" in find_undeclared_variables(environment.parse(source))
         except TemplateSyntaxError as error:
             raise ModelError(
                 f"the chat template is broken at line {error.lineno}: {error}"
@@ -66,16 +73,17 @@ class ChatTemplate:
         *,
         add_generation_prompt: bool,
         variables: Mapping[str, Any],
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> str:
         """The prompt for messages; raises `RequestError` if the template refuses them."""
         try:
             return self._template.render(
                 {
                     # Templates may ask whether these are none, and not whether they are defined.
-                    "tools": None,
                     "documents": None,
                     **self._special_tokens,
                     **variables,
+                    "tools": tools,
                     "messages": list(messages),
                     "add_generation_prompt": add_generation_prompt,
                 }

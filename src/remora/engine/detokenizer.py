@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from remora.engine.tokenizer import Tokenizer
 
@@ -12,18 +12,22 @@ class Detokenizer:
     """The text of one generation.
 
     A token may end in the middle of a character: its bytes wait until the character is whole. Text
-    that may be the beginning of a stop string is held back until it is known not to be.
+    that may be the beginning of a stop string is held back until it is known not to be. Special
+    tokens are no text, but for those that are ``shown``.
     """
 
-    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str]) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, stop: Sequence[str], shown: Collection[int] = ()
+    ) -> None:
         self.tokenizer = tokenizer
+        self._shown = shown
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = [text for text in stop if text]
         self._held = ""
 
     def push(self, token: int, *, may_stop: bool = True) -> tuple[str, bool]:
         """The text that one more token makes certain, and whether a stop string has ended it."""
-        if not self.tokenizer.is_special(token):
+        if token in self._shown or not self.tokenizer.is_special(token):
             self._held += self._characters.decode(self.tokenizer.token_bytes(token))
         if not self._stop or not may_stop:
             return self._take(len(self._held)), False

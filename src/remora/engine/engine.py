@@ -30,7 +30,7 @@ class EngineRequest:
 
     ``max_length`` [tokens] bounds prompt and answer together. ``endings`` are the tokens that end
     a generation unless it ignores them; ``tokenizer`` makes text of it. ``grammar`` bounds what
-    the answer may be.
+    the answer may be. ``shown`` are special tokens that are part of its text all the same.
     """
 
     owner: Any
@@ -42,6 +42,7 @@ class EngineRequest:
     n: int = 1
     adapter: str | None = None
     grammar: Grammar | None = None
+    shown: Seq[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Engine:
                 random.Random(seed),
                 None if request.grammar is None else request.grammar.matcher(),
             ),
-            text_state=Detokenizer(request.tokenizer, params.stop),
+            text_state=Detokenizer(request.tokenizer, params.stop, request.shown),
         )
 
     def _publish(self, sequence: Sequence, choice: Sample) -> Output:

@@ -94,6 +94,11 @@ class Tokenizer:
         size: int = self.raw.get_vocab_size(with_added_tokens=True)
         return size
 
+    def id_of(self, token: str) -> int | None:
+        """The id of one token, by its name."""
+        found: int | None = self.raw.token_to_id(token)
+        return found
+
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Token ids of a text."""
         ids: list[int] = self.raw.encode(text, add_special_tokens=add_special_tokens).ids

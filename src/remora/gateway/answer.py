@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from remora.backends.backend import Generation
-from remora.engine.request import Delta, FinishReason, TokenLogprob, Usage
+from remora.engine.request import Delta, FinishReason, TokenLogprob, ToolCallDelta, Usage
 from remora.errors import EngineFailure, NotReady
 from remora.gateway.context import Gateway
+from remora.gateway.tool_calls import whole_calls
 
 if TYPE_CHECKING:
     from remora.gateway.exchange import Exchange
@@ -25,6 +26,7 @@ class Choice:
     text: str = ""
     logprobs: tuple[TokenLogprob, ...] = ()
     finish_reason: FinishReason | None = None
+    tool_calls: tuple[ToolCallDelta, ...] = ()
 
 
 class Answer:
@@ -81,17 +83,19 @@ class Answer:
         texts: list[list[str]] = [[] for _ in range(self.choices)]
         logprobs: list[list[TokenLogprob]] = [[] for _ in range(self.choices)]
         reasons: list[FinishReason | None] = [None] * self.choices
+        calls: list[list[ToolCallDelta]] = [[] for _ in range(self.choices)]
         try:
             async with asyncio.timeout(self._gateway.settings.request_timeout):
                 async for delta in self.deltas():
                     texts[delta.index].append(delta.text)
                     logprobs[delta.index].extend(delta.logprobs)
+                    calls[delta.index].extend(delta.tool_calls)
                     reasons[delta.index] = delta.finish_reason or reasons[delta.index]
         finally:
             self.close()
         return [
-            Choice("".join(text), tuple(logs), reason)
-            for text, logs, reason in zip(texts, logprobs, reasons, strict=True)
+            Choice("".join(text), tuple(logs), reason, whole_calls(pieces))
+            for text, logs, reason, pieces in zip(texts, logprobs, reasons, calls, strict=True)
         ]
 
     def cancel(self) -> None:

@@ -9,6 +9,7 @@ from remora.engine.request import Delta, Usage
 from remora.gateway.answer import Answer, Choice
 from remora.gateway.envelope import Events, envelope, usage_body
 from remora.gateway.logprobs import chat_logprobs
+from remora.gateway.tool_calls import call_body, call_chunk, whole_calls
 
 
 def chat_body(answer: Answer, choices: list[Choice], *, logprobs: bool) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def chat_body(answer: Answer, choices: list[Choice], *, logprobs: bool) -> dict[
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": choice.text, "refusal": None},
+                "message": _message(choice),
                 "logprobs": chat_logprobs(choice.logprobs) if logprobs else None,
                 "finish_reason": choice.finish_reason,
             }
@@ -26,6 +27,14 @@ def chat_body(answer: Answer, choices: list[Choice], *, logprobs: bool) -> dict[
         ],
         "usage": usage_body(answer.usage),
     }
+
+
+def _message(choice: Choice) -> dict[str, Any]:
+    message = {"role": "assistant", "content": choice.text, "refusal": None}
+    if not choice.tool_calls:
+        return message
+    calls = [call_body(call) for call in choice.tool_calls]
+    return {**message, "content": choice.text or None, "tool_calls": calls}
 
 
 class ChatChunks:
@@ -48,6 +57,9 @@ class ChatChunks:
             gained = f'"role": "assistant", "content": {json.dumps(delta.text)}'
         else:
             gained = f'"content": {json.dumps(delta.text)}' if delta.text else ""
+        if delta.tool_calls:
+            calls = json.dumps([call_chunk(call) for call in whole_calls(delta.tool_calls)])
+            gained += f'{", " if gained else ""}"tool_calls": {calls}'
         logprobs = json.dumps(chat_logprobs(delta.logprobs)) if self._logprobs else "null"
         reason = f'"{delta.finish_reason}"' if delta.finish_reason else "null"
         return self._events.choice(

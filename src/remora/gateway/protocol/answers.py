@@ -43,15 +43,31 @@ class ChatLogprobs(BaseModel):
     refusal: None
 
 
+class FunctionCallBody(BaseModel):
+    """A function's name, and the JSON text of its arguments."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallBody(BaseModel):
+    """A function that the model calls."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCallBody
+
+
 class AssistantMessage(BaseModel):
     """What the model said."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None = Field(description="Null if there is nothing but tool calls.")
     refusal: None
+    tool_calls: list[ToolCallBody] = Field([], description="Left out if there are none.")
 
 
-FinishReasonBody = Literal["stop", "length", "abort"]
+FinishReasonBody = Literal["stop", "length", "tool_calls", "abort"]
 
 
 class ChatChoice(BaseModel):

@@ -15,6 +15,7 @@ from remora.gateway.protocol.sampling import (
     Count,
     SamplingBody,
 )
+from remora.gateway.protocol.tools import ToolCall, ToolsBody
 
 # Names that the template gets from the server itself.
 _RESERVED = frozenset(
@@ -32,14 +33,14 @@ class TextPart(Body):
 class Message(Body):
     """One turn. ``developer`` is what newer clients call ``system``."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[TextPart] | None = Field(None, description="Null only beside tool calls.")
     name: str | None = None
     reasoning_content: str | None = None
+    tool_calls: Annotated[list[ToolCall], Field(max_length=1024)] | None = None
+    tool_call_id: str | None = None
 
     unsupported: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "tool_calls": (),
-        "tool_call_id": (),
         "function_call": (),
         "audio": (),
         "refusal": (),
@@ -48,16 +49,32 @@ class Message(Body):
 
     def plain(self) -> dict[str, Any]:
         """As chat templates expect it: text content, and the role names of the models."""
-        content = self.content
+        content = self.content or ""
         message: dict[str, Any] = {
             "role": "system" if self.role == "developer" else self.role,
             "content": content if isinstance(content, str) else "".join(p.text for p in content),
         }
-        if self.name is not None:
-            message["name"] = self.name
-        if self.reasoning_content is not None:
-            message["reasoning_content"] = self.reasoning_content
+        for name in ("name", "reasoning_content", "tool_call_id"):
+            if (value := getattr(self, name)) is not None:
+                message[name] = value
+        if self.tool_calls:
+            message["tool_calls"] = [call.model_dump() for call in self.tool_calls]
         return message
+
+    def check(self, path: str) -> None:
+        """Raises `RequestError` for what the message's role must have, and may not."""
+        needs = {"assistant": bool(self.tool_calls)}
+        if self.content is None and not needs.get(self.role):
+            raise RequestError(
+                f"'{path}.content' is missing.",
+                param=f"{path}.content",
+                code="missing_required_parameter",
+            )
+        for name, role in (("tool_calls", "assistant"), ("tool_call_id", "tool")):
+            if getattr(self, name) and self.role != role:
+                raise RequestError(
+                    f"'{path}.{name}' is for messages of the role {role}.", param=f"{path}.{name}"
+                )
 
 
 Messages = Annotated[list[Message], Field(min_length=1, max_length=4096)]
@@ -75,7 +92,7 @@ class TemplateBody(Body):
     )
 
 
-class ChatBody(SamplingBody, TemplateBody):
+class ChatBody(SamplingBody, TemplateBody, ToolsBody):
     """A chat to answer."""
 
     messages: Messages
@@ -85,7 +102,6 @@ class ChatBody(SamplingBody, TemplateBody):
     store: JsonValue = Field(None, description="Accepted; nothing is stored.")
     metadata: JsonValue = Field(None, description="Accepted; has no effect.")
     service_tier: JsonValue = Field(None, description="Accepted; has no effect.")
-    parallel_tool_calls: JsonValue = Field(None, description="Accepted; has no effect.")
     safety_identifier: JsonValue = Field(None, description="Accepted; has no effect.")
     prompt_cache_key: JsonValue = Field(None, description="Accepted; reuse is automatic.")
     prompt_cache_retention: JsonValue = Field(None, description="Accepted; has no effect.")
@@ -109,6 +125,7 @@ class ChatBody(SamplingBody, TemplateBody):
             sampling=sampling,
             n=self.choices(max_n),
             constraint=self.constraint(),
+            tools=self.tools_asked(),
             **template_arguments(self, self.messages, max_prompt_chars),
         )
 
@@ -117,6 +134,8 @@ def template_arguments(
     body: TemplateBody, turns: list[Message], max_prompt_chars: int | None
 ) -> dict[str, Any]:
     """The parts of a `ChatRequest` that say how its prompt is made."""
+    for place, turn in enumerate(turns):
+        turn.check(f"messages[{place}]")
     messages = [message.plain() for message in turns]
     continued = bool(body.continue_final_message)
     if continued and body.add_generation_prompt:
@@ -135,7 +154,7 @@ def template_arguments(
             f"'chat_template_kwargs' may not set '{taken[0]}'.",
             param=f"chat_template_kwargs.{taken[0]}",
         )
-    check_length(sum(len(message["content"]) for message in messages), max_prompt_chars)
+    check_length(sum(map(_length, messages)), max_prompt_chars)
     default = not continued
     return {
         "messages": messages,
@@ -145,6 +164,11 @@ def template_arguments(
         "continue_final_message": continued,
         "template_variables": variables,
     }
+
+
+def _length(message: dict[str, Any]) -> int:
+    calls = [call["function"] for call in message.get("tool_calls", ())]
+    return len(message["content"]) + sum(len(f["name"]) + len(f["arguments"]) for f in calls)
 
 
 def check_length(chars: int, limit: int | None, param: str = "messages") -> None:

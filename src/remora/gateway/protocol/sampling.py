@@ -125,8 +125,6 @@ _VLLM_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
 }
 CHAT_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     **_VLLM_UNSUPPORTED,
-    "tools": (),
-    "tool_choice": ("none", "auto"),
     "functions": (),
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
