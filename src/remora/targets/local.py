@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from remora import __version__
-from remora.errors import ConfigError, TargetError
+from remora.errors import TargetError
 from remora.loopback import is_loopback
 from remora.project.config import CONFIG_FILE, ServerSection
 from remora.release.directory_share import DirectoryShare
@@ -23,6 +21,8 @@ from remora.release.report import Report
 from remora.release.retrying_share import RetryingShare
 from remora.targets.admin_api import AdminApi
 from remora.targets.follow import lines
+from remora.targets.key_file import make_key
+from remora.targets.port import free_port, port_of, url_of
 from remora.targets.process import identity_of, is_running, kill, start_detached, terminate
 from remora.targets.run_state import (
     LAUNCH_FILE,
@@ -154,36 +154,22 @@ class LocalTarget:
         return self.server.model_dump(mode="json") | {"version": __version__}
 
     def _launch(self, known: Launch | None) -> Launch:
-        host, port = self.server.host, self._port(known)
+        host = self.server.host
+        port = free_port(host, self.server.port, last=port_of(known.url) if known else 0)
         command = [sys.executable, "-m", "remora", "serve", "--share", str(self.root)]
         if (self.project / CONFIG_FILE).is_file():
             command.append(str(self.project))
         command += ["--host", host, "--port", str(port), "--until-stdin-ends", "--json"]
         command += ["--log-level", "info", "--admin-key-file", str(self._folder / ADMIN_KEY_FILE)]
         if self.api_key_file is not None:
-            _make_key(self.api_key_file)
+            make_key(self.api_key_file)
             command += ["--api-key-file", str(self.api_key_file)]
         return Launch(
             command=tuple(command),
             share=str(self.root),
-            url=_url(host, port),
+            url=url_of(host, port),
             server=self._settings(),
             patience=self.server.drain_timeout + GRACE,
-        )
-
-    def _port(self, known: Launch | None) -> int:
-        """The port to listen on; where any will do, the one of the last time if it is free."""
-        wanted = self.server.port
-        last = int(known.url.rpartition(":")[2]) if known and wanted == 0 else wanted
-        for port in dict.fromkeys((last, wanted)):
-            try:
-                with socket.create_server((self.server.host, port)) as probe:
-                    return int(probe.getsockname()[1])
-            except OSError as error:
-                reason = error.strerror or str(error)
-        raise ConfigError(
-            f"Can't listen on {self.server.host} port {wanted}: {reason}",
-            hint="Set another port in [server] of remora.toml, or end the program that has it.",
         )
 
     def _alone(self) -> FileLock:
@@ -195,7 +181,7 @@ class LocalTarget:
         ignored = self.project / ".remora" / ".gitignore"
         if not ignored.exists():
             ignored.write_text("*\n", encoding="utf-8")
-        _make_key(self._folder / ADMIN_KEY_FILE)
+        make_key(self._folder / ADMIN_KEY_FILE)
 
     def _api(self) -> AdminApi | None:
         url = self.url
@@ -204,21 +190,6 @@ class LocalTarget:
         except FileNotFoundError:
             return None
         return AdminApi(url, key) if url else None
-
-
-def _make_key(file: Path) -> None:
-    """Write a new secret that only its user can read, unless there is one."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with open(descriptor, "w", encoding="utf-8") as out:  # noqa: PTH123  A descriptor, no path.
-        out.write(secrets.token_urlsafe(32) + "\n")
-
-
-def _url(host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
 def _until(limit: float, condition: Callable[[], bool]) -> bool:

@@ -168,6 +168,7 @@ class ModelListAnswer(BaseModel):
 
     object: Literal["list"]
     data: list[ModelAnswer]
+    release: str | None = Field(None, description="The share's release that is served.")
 
 
 class DeletedAnswer(BaseModel):

@@ -17,8 +17,10 @@ from remora.gateway.json_response import json_response
 
 
 async def list_models(request: Request) -> Response:
-    """The base model first, then the adapters by name."""
-    return json_response(model_list(gateway_of(request).backend.models()))
+    """The base model first, then the adapters by name; of a share also the release."""
+    gateway = gateway_of(request)
+    release = gateway.reconciler.release if gateway.reconciler else None
+    return json_response(model_list(gateway.backend.models()) | {"release": release})
 
 
 async def retrieve_model(request: Request) -> Response:

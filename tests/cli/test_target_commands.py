@@ -1,0 +1,80 @@
+"""The commands about a target, where there is no server: what they say, and their exit codes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Remora
+from tests.trees import make_base
+
+DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "event"),
+    [
+        (["status"], 0, "status"),
+        (["releases"], 0, None),
+        (["down"], 0, "down"),
+        (["rollback", "--project"], 6, "error"),
+        (["open"], 7, "error"),
+        (["verify"], 7, "error"),
+    ],
+)
+def test_where_nothing_was_deployed(
+    tmp_path: Path, remora: Remora, command: list[str], code: int, event: str | None
+) -> None:
+    ran = remora(*command, str(tmp_path), "--json")
+    assert ran.code == code
+    assert [found["event"] for found in ran.events] == ([event] if event else [])
+    if event == "error":
+        assert ran.events[0]["hint"]
+    assert not (tmp_path / ".remora").exists()
+
+
+def test_a_person_is_told_the_same(tmp_path: Path, remora: Remora) -> None:
+    assert remora("status", str(tmp_path)).out == "The server is stopped.\n"
+    assert "remora deploy" in remora("releases", str(tmp_path)).out
+    assert "remora releases" in remora("rollback", "--project", str(tmp_path)).err
+
+
+def test_a_dry_run_lists_what_would_go_and_changes_nothing(tmp_path: Path, remora: Remora) -> None:
+    shutil.copytree(DEMO / "base", tmp_path / "project" / "base")
+    shutil.copytree(DEMO / "adapters" / "tone", tmp_path / "project" / "adapters" / "tone")
+    (tmp_path / "share").mkdir()
+    arguments = (str(tmp_path / "project"), "--share", str(tmp_path / "share"), "--dry-run")
+    ran = remora("deploy", *arguments, "--json")
+    assert ran.code == 0, ran.err
+    missing = {Path(event["path"]).name for event in ran.events if event["event"] == "missing"}
+    assert {"model.safetensors", "adapter_model.safetensors"} <= missing
+    assert not list((tmp_path / "share").iterdir())
+    assert "bytes would be uploaded" in remora("deploy", *arguments).out
+
+
+def test_a_base_that_cant_be_served_is_not_deployed(tmp_path: Path, remora: Remora) -> None:
+    make_base(tmp_path / "base")
+    ran = remora("deploy", str(tmp_path), "--json")
+    assert ran.code == 3, ran.events
+    assert ran.events[-1]["event"] == "error"
+    assert not (tmp_path / ".remora" / "log").exists()
+
+
+@pytest.mark.parametrize("command", [["deploy"], ["status"], ["releases"]])
+def test_folders_that_do_not_exist_are_named(
+    tmp_path: Path, remora: Remora, command: list[str]
+) -> None:
+    ran = remora(*command, str(tmp_path / "nowhere"))
+    assert ran.code == 2
+    assert "nowhere" in ran.err
+
+
+def test_a_share_decides_what_is_served(tmp_path: Path, remora: Remora) -> None:
+    ran = remora("serve", "--share", str(tmp_path), "--dtype", "float32")
+    assert ran.code == 2
+    assert "--dtype" in ran.err
+    ran = remora("serve", "--share", str(tmp_path))
+    assert ran.code == 6
+    assert "nothing was released" in ran.err
