@@ -65,6 +65,7 @@ def options(
 
 
 app.command()(serve)
+app.command()(ui)
 app.command()(chat)
 app.command()(deploy)
 app.command()(status)
@@ -74,7 +75,6 @@ app.command()(rollback)
 app.command()(verify)
 app.command("open")(open_)
 app.command()(down)
-app.command()(ui)
 app.command()(init)
 app.command()(check)
 app.command()(doctor)
