@@ -61,7 +61,7 @@ def test_gptq(bits: int, layout: str, ordered: bool, tmp_path: Path) -> None:
     module = NAME.removesuffix("weight")
     tensors = {
         module + "qweight": pack(codes, bits).T,
-        module + "qzeros": pack(zeros - (layout == "gptq"), bits),
+        module + "qzeros": pack(zeros - int(layout == "gptq"), bits),
         module + "scales": scales,
         module + "g_idx": group.int(),
     }
