@@ -29,7 +29,7 @@ from benchmarks.load import Ask, BadAnswer, Collector
 MODELS = Path(__file__).parent / ".models"
 SHAPE, STREAMS, TOKENS = "smollm2-135m", 8, 600
 REMORA = [sys.executable, "-m", "remora"]
-GIB = 1024**3
+HOLE = 4 * 1024**3
 
 
 def remora(folder: Path, *arguments: str) -> tuple[float, dict[str, object]]:
@@ -53,17 +53,19 @@ def make_project(folder: Path, models: Path) -> None:
     (folder / "remora.toml").write_text("".join(lines), encoding="utf-8")
 
 
-def sparse_project(folder: Path) -> None:
-    """A project whose base is a file of 4 GiB that takes no room."""
-    base = folder / "base"
-    base.mkdir(parents=True)
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
-    (base / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    entry = {"dtype": "U8", "shape": [4 * GIB], "data_offsets": [0, 4 * GIB]}
-    header = json.dumps({"x": entry}).encode()
-    with (base / "model.safetensors").open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        file.truncate(8 + len(header) + 4 * GIB)
+def large_project(folder: Path, models: Path) -> None:
+    """A project whose base is as `make_project`'s, and 4 GiB longer by a hole in its weights."""
+    shutil.copytree(models / "base", folder / "base")
+    weights = folder / "base" / "model.safetensors"
+    raw = weights.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:start])
+    size = len(raw) - start
+    header["hole"] = {"dtype": "U8", "shape": [HOLE], "data_offsets": [size, size + HOLE]}
+    text = json.dumps(header).encode()
+    with weights.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + raw[start:])
+        file.truncate(8 + len(text) + size + HOLE)
     (folder / "remora.toml").write_text('[model]\nbase = "base"\n', encoding="utf-8")
 
 
@@ -112,7 +114,7 @@ def measure(rounds: int, folder: Path) -> list[str]:
     command = [sys.executable, "-m", "benchmarks.models", SHAPE, str(models)]
     subprocess.run(command, check=True)
     large, project = folder / "large", folder / "project"
-    sparse_project(large)
+    large_project(large, models)
     remora(large, "deploy", "--dry-run", "--share", str(folder))
     look = [remora(large, "deploy", "--dry-run", "--share", str(folder))[0] for _ in range(rounds)]
     make_project(project, models)

@@ -61,7 +61,9 @@ class Workspace:
         return ran
 
     def status(self) -> dict[str, Any]:
-        return self.run("status").events[0]
+        ran = self.run("status")
+        assert ran.code == 0, (ran.events, ran.err, self.log())
+        return ran.events[0]
 
     def log(self) -> str:
         file = self.folder / ".remora" / "local" / "server.log"
