@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
 
 from remora.cli import main as cli
+from remora.engine.families import FAMILIES, Family
 from remora.project.checks import rules
 from remora.project.config import AdapterSection, EngineSection, ModelSection, ServerSection
 from remora.release import log, manifest
@@ -205,11 +206,66 @@ def default_of(field: FieldInfo) -> str:
     return "" if default is None else f"`{json.dumps(default)}`"
 
 
+def models_page() -> str:
+    """The families of models, and what differs in each."""
+    lines = [
+        NOTE,
+        "# Models\n",
+        "A base model is run if its `config.json` names one of these architectures. Each is held",
+        "against transformers and PEFT by the tests: greedy answers of the base and of adapters in",
+        "one batch are equal, token for token.\n",
+        "| architecture | models | layers that adapters may change | beside Llama's |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, family in sorted(FAMILIES.items()):
+        layers = [*family.qkv, family.o, *family.gate_up, family.down, "lm_head"]
+        named = ", ".join(f"`{layer.rpartition('.')[2]}`" for layer in layers)
+        lines.append(f"| `{name}` | {family.models} | {named} | {', '.join(features(family))} |")
+    lines += [
+        "",
+        "RoPE is scaled as `linear`, `llama3`, `yarn`, `longrope` or `dynamic`; the last changes",
+        "nothing up to `max_position_embeddings`, and that is where Remora ends a sequence. YaRN",
+        "reaches as far as its factor says. Under LongRoPE a sequence that grows beyond the",
+        "training's context is computed anew at that token, with the frequencies of long ones.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def features(family: Family) -> Iterator[str]:
+    """What a family has and Llama lacks, in the field's words."""
+    windows = {
+        "all": "sliding window",
+        "late": "sliding window in the last layers, if configured",
+        "alternating": "sliding window in most layers",
+        "listed": "sliding window in some layers, if configured",
+    }
+    words = {
+        "layer norm": family.norm == "layer",
+        "RMS norm from one": family.norm == "rms_from_one",
+        "parallel block": family.mlp_norm is None,
+        "norms after the blocks": family.after_mlp is not None,
+        "norm of queries and keys": family.qk_norm,
+        "fused layers": len(family.qkv) == 1,
+        "MLP without a gate": not family.gated,
+        "biases": family.qkv_bias is True,
+        "partial rotary": "partial_rotary_factor" in family.defaults,
+        "layers without RoPE": "no_rope_layer_interval" in family.defaults,
+        "RoPE of its own in windows": family.local_rope,
+        "scaled embeddings": family.scaled_embeddings,
+        "soft caps": family.defaults.get("final_logit_softcapping") is not None,
+        "LongRoPE": "original_max_position_embeddings" in family.defaults,
+    }
+    yield from (word for word, has in words.items() if has)
+    if family.window in windows:
+        yield windows[family.window]
+
+
 PAGES = {
     "cli.md": cli_page,
     "configuration.md": configuration_page,
     "checks.md": checks_page,
     "manifest.md": manifest_page,
+    "models.md": models_page,
 }
 
 

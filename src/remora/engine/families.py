@@ -17,6 +17,7 @@ NormKind = Literal["rms", "rms_from_one", "layer"]
 class Family:
     """How one architecture departs from Llama's.
 
+    ``models``: what people call the models that have it.
     ``qkv``, ``o``, ``gate_up``, ``down``: Hugging Face's names of a layer's linear layers; one
     name for several is a layer that the model itself has fused. ``gated``: the MLP multiplies
     its activation by a second half.
@@ -33,6 +34,7 @@ class Family:
     ``refused``: keys that ask for what the decoder does not do, unless they are false.
     """
 
+    models: str
     qkv: tuple[str, ...] = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
     o: str = "self_attn.o_proj"
     gate_up: tuple[str, ...] = ("mlp.gate_proj", "mlp.up_proj")
@@ -56,6 +58,7 @@ class Family:
 
 
 _GEMMA2 = Family(
+    "Gemma 2",
     qkv_bias="attention_bias",
     o_bias="attention_bias",
     norm="rms_from_one",
@@ -78,6 +81,7 @@ _GEMMA2 = Family(
 )
 _GEMMA3 = replace(
     _GEMMA2,
+    models="Gemma 3 (1B and 270M, text)",
     qk_norm=True,
     local_rope=True,
     refused=("attn_logit_softcapping", "use_bidirectional_attention"),
@@ -94,16 +98,23 @@ FAMILIES: dict[str, Family] = {
     "Gemma2ForCausalLM": _GEMMA2,
     "Gemma3ForCausalLM": _GEMMA3,
     "LlamaForCausalLM": Family(
-        qkv_bias="attention_bias", o_bias="attention_bias", mlp_bias="mlp_bias"
+        "Llama 2 and 3, SmolLM and SmolLM2, TinyLlama",
+        qkv_bias="attention_bias",
+        o_bias="attention_bias",
+        mlp_bias="mlp_bias",
     ),
-    "MistralForCausalLM": Family(window="all", defaults={"sliding_window": 4096}),
+    "MistralForCausalLM": Family(
+        "Mistral, Zephyr", window="all", defaults={"sliding_window": 4096}
+    ),
     "Phi3ForCausalLM": Family(
+        "Phi-3, Phi-3.5-mini, Phi-4 and Phi-4-mini",
         qkv=("self_attn.qkv_proj",),
         gate_up=("mlp.gate_up_proj",),
         window="all",
         defaults={"original_max_position_embeddings": 4096, "rms_norm_eps": 1e-5},
     ),
     "PhiForCausalLM": Family(
+        "Phi-1.5, Phi-2",
         o="self_attn.dense",
         gate_up=("mlp.fc1",),
         down="mlp.fc2",
@@ -122,8 +133,11 @@ FAMILIES: dict[str, Family] = {
         },
         refused=("qk_layernorm",),
     ),
-    "Qwen2ForCausalLM": Family(qkv_bias=True, window="late", defaults={"sliding_window": 4096}),
+    "Qwen2ForCausalLM": Family(
+        "Qwen 2 and 2.5", qkv_bias=True, window="late", defaults={"sliding_window": 4096}
+    ),
     "Qwen3ForCausalLM": Family(
+        "Qwen 3",
         qkv_bias="attention_bias",
         o_bias="attention_bias",
         qk_norm=True,
@@ -131,6 +145,7 @@ FAMILIES: dict[str, Family] = {
         defaults={"sliding_window": 4096},
     ),
     "SmolLM3ForCausalLM": Family(
+        "SmolLM3",
         qkv_bias="attention_bias",
         o_bias="attention_bias",
         mlp_bias="mlp_bias",
