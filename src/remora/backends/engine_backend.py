@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from remora.backends.backend import (
     AdapterChange,
@@ -28,6 +28,7 @@ from remora.backends.backend import (
 )
 from remora.backends.engine_generation import EngineGeneration, refusal
 from remora.backends.grammars import Grammars
+from remora.backends.inspector import Inspector
 from remora.backends.prompts import chat_prompt, check_ids, max_length, tool_format
 from remora.backends.tool_calls import CallingGeneration, constraint_with
 from remora.engine.options import EngineOptions
@@ -50,18 +51,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DRAIN_POLL_SECONDS = 0.02
-
-
-class Inspector(Protocol):
-    """Looks at what is to be served, before it is loaded."""
-
-    def base(self) -> None:
-        """Raises `ModelError` if the base model can't be served."""
-        ...
-
-    def adapter(self, folder: Path) -> None:
-        """Raises `AdapterError` if an adapter can't be."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,9 @@ def _forbidden(matcher: Matcher, early: Sequence[int], logits: Tensor) -> Tensor
 
     Where the grammar leaves nothing but an ending, it is not too early.
     """
-    allowed = matcher.allowed()
-    forbidden = np.ones(len(logits), np.bool_)
-    forbidden[: len(allowed)] = ~allowed[: len(logits)]
+    forbidden = ~matcher.allowed()[: len(logits)]
+    if (unknown := len(logits) - len(forbidden)) > 0:
+        forbidden = np.pad(forbidden, (0, unknown), constant_values=True)
     if early:
         both = forbidden.copy()
         both[list(early)] = True
