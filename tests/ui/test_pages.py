@@ -30,7 +30,12 @@ def answered(page: Page, count: int = 1) -> None:
 
 
 def go_to(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    tab_of_page = page.get_by_role("tab", name=name)
+    if not tab_of_page.is_visible():  # On a phone Gradio puts what does not fit behind a menu.
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+    else:
+        tab_of_page.click()
 
 
 def downloaded(page: Page, button: str) -> str:
