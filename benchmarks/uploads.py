@@ -97,7 +97,7 @@ def many_files(folder: Path, count: int) -> tuple[float, float]:
         share, state = HookedShare(DirectoryShare(root), latency(LATENCY)), folder / f"{kind}-state"
 
         def act(kind: str = kind, share: Share = share, state: Path = state) -> None:
-            files = code_files(code)
+            files = code_files(code, ["."])
             if kind == "archive":
                 pack(files, state / "code.zip")
                 send([state / "code.zip"], share, state)

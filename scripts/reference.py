@@ -18,7 +18,13 @@ from typer.models import ArgumentInfo, OptionInfo
 from remora.cli import main as cli
 from remora.engine.families import FAMILIES, Family
 from remora.project.checks import rules
-from remora.project.config import AdapterSection, EngineSection, ModelSection, ServerSection
+from remora.project.config import (
+    AdapterSection,
+    CodeSection,
+    EngineSection,
+    ModelSection,
+    ServerSection,
+)
 from remora.release import log, manifest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -65,6 +71,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "adapters": AdapterSection,
     "engine": EngineSection,
     "server": ServerSection,
+    "code": CodeSection,
 }
 
 

@@ -37,6 +37,18 @@ def test_the_wizard_asks(remora: Remora, folder: Path) -> None:
     assert list(project.adapters) == ["tone"]
 
 
+def test_the_wizard_offers_the_code_of_ai_toolkit(remora: Remora, folder: Path) -> None:
+    (folder / "inference").mkdir()
+    for answer, included in (("\n", None), ("y\n", ("inference",))):
+        ran = remora("init", str(folder), "--force", answers=f"\n\n\n\n{answer}")
+        assert ran.code == 0
+        assert "inference/" in ran.out
+        code = find_project(folder).code
+        assert (code and code.include) == included
+    assert remora("init", str(folder), "--force", "--yes").code == 0
+    assert find_project(folder).code is None
+
+
 def test_the_wizard_asks_for_a_base_until_there_is_one(remora: Remora, tmp_path: Path) -> None:
     make_base(tmp_path / "one")
     make_base(tmp_path / "two")

@@ -211,6 +211,44 @@ def test_other_settings_restart_the_server_and_ctrl_c_takes_them_back(deployed: 
     assert served(deployed) == before
 
 
+def test_code_travels_and_a_change_of_it_restarts_the_server(deployed: Workspace) -> None:
+    pid, code = server_pid(deployed), deployed.folder / "inference" / "prompts.py"
+    code.parent.mkdir()
+    texts = ["WORDS = 'first'", "WORDS = 'second'"]
+    for text in texts:
+        code.write_text(text, encoding="utf-8")
+        deployed.set_engine("threads = 1\n[code]")
+        event = deployed.deploy().named("deployed")
+        assert [change.split()[1] for change in event["changes"]] == ["code"]
+        assert served(deployed) == (event["release"], "ready")
+        assert server_pid(deployed) != pid
+        assert unpacked(deployed).joinpath("code", "inference", "prompts.py").read_text() == text
+        pid, packed = server_pid(deployed), archives(deployed)
+        assert deployed.deploy().named("deployed")["changes"] == []
+        assert (server_pid(deployed), archives(deployed)) == (pid, packed)
+    code.write_text("import nowhere", encoding="utf-8")
+    failed = deployed.run("deploy")
+    assert failed.code == 6
+    assert "import nowhere: No module named" in failed.error
+    assert "requirements" in failed.named("error")["hint"]
+    assert served(deployed) == (event["release"], "ready")
+    deployed.set_engine("threads = 1")
+    assert deployed.deploy().named("deployed")["changes"][0].startswith("- code")
+
+
+def unpacked(place: Workspace) -> Path:
+    """Where the server says that its code is."""
+    log = (place.folder / ".remora" / "local" / "server.log").read_text(encoding="utf-8")
+    events = [json.loads(line) for line in log.splitlines() if '"event": "code"' in line]
+    return Path(events[-1]["path"])
+
+
+def archives(place: Workspace) -> dict[str, int]:
+    """The archives of code on this machine, and when they were written."""
+    folder = place.folder / ".remora" / "code"
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
 def test_a_server_that_is_killed_comes_back(deployed: Workspace) -> None:
     before, pid = served(deployed), server_pid(deployed)
     os.kill(pid, signal.SIGKILL)

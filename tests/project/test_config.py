@@ -66,7 +66,26 @@ def test_a_file_is_read(file: Path) -> None:
         ('tone = { path = "adapters/tone" }', "tone = { pth = 1 }", 7, "[adapters.tone] pth: unk"),
         ('tone = { path = "adapters/tone" }', "tone = 3", 7, "[adapters] tone: must be"),
         ("tone =", '"a b" =', 7, "[adapters] a b: 'a b' is not a usable name"),
-        ("cors_origins = [", "cors_origins = [1, ", 14, "cors_origins"),
+        ("cors_origins = [", "cors_origins = [1, ", 14, "[server] cors_origins: must be"),
+        ("[server]", "[cod]", 12, "cod: unknown key. Did you mean 'code'?"),
+        (
+            "[server]",
+            '[code]\ninclud = ["x"]\n[server]',
+            13,
+            "includ: unknown key. Did you mean 'i",
+        ),
+        ("[server]", '[code]\ninclude = ["../x"]\n[server]', 13, "'../x' must be a path inside"),
+        ("[server]", '[code]\ninclude = ["C:/x"]\n[server]', 13, "[code] include: 'C:/x' must be"),
+        ("[server]", "[code]\ninclude = []\n[server]", 13, "[code] include: must name a file"),
+        ("[server]", '[code]\nrequirements = "/x"\n[server]', 13, "[code] requirements: '/x' m"),
+        ("[server]", "[code]\npython = 3.12\n[server]", 13, "[code] python: must be a valid str"),
+        ("[server]", '[code]\npython = "3.12.1"\n[server]', 13, "must be a version such as '3.12'"),
+        (
+            "[server]",
+            '[code]\nplatform = "linux"\n[server]',
+            13,
+            "[code] platform: must be 'linux_",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_line_and_key(

@@ -58,6 +58,16 @@ def test_a_base_on_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('"the base"', '"adapters"', r"holds no config\.json"),
         ('"adapters/tone"', '"adapters"', r"remora\.toml:5: \[adapters\] tone: .* holds no adapt"),
         ('"adapters/tone"', '"gone"', r"\[adapters\] tone: .*gone does not exist"),
+        (
+            "[adapters]",
+            "[code]\n[adapters]",
+            r"remora\.toml:\d: \[code\] include: .*inference does not",
+        ),
+        (
+            "[adapters]",
+            "[code]\ninclude = ['the base']\nrequirements = 'gone'\n[adapters]",
+            r"remora\.toml:\d: \[code\] requirements: .*gone does not exist",
+        ),
         ("tone =", "sea =", r"remora\.toml:5: \[adapters\] sea: is the base model's name"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from remora.project.project import Project, find_project
 from remora.release.assemble import assemble
+from remora.release.bundle import Bundle
 from remora.release.digests import DigestCache
 from remora.release.manifest import Content
 from remora.release.share import Share
@@ -38,10 +39,12 @@ def train(adapter: Path, data: str) -> None:
     (adapter / "adapter_model.safetensors").write_bytes(safetensors(data.encode()))
 
 
-def upload(project: Project, share: Share) -> Content:
+def upload(project: Project, share: Share, bundle: Bundle | None = None) -> Content:
     """Everything up to publishing."""
     state = project.folder / ".remora"
     cache = DigestCache(state / "digests.json")
     sources = local_sources(project, share)
+    if bundle:
+        sources = sources.with_code(bundle)
     digests = sync(survey(sources, share, cache), share, cache, state)
     return assemble(sources, digests, model=project.model, engine=project.engine)

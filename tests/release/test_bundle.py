@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from remora.errors import ConfigError, ReleaseBroken, ReleaseError
+from remora.release import bundle
 from remora.release.archive import unpack
 from remora.release.assemble import assemble
-from remora.release.bundle import build
+from remora.release.bundle import Bundle
 from remora.release.checkout import check_out
 from remora.release.digests import DigestCache
 from remora.release.directory_share import DirectoryShare
@@ -21,6 +22,12 @@ from remora.release.sync import survey, sync
 from tests.release.projects import make_project
 
 ELSEWHERE = Runtime("3.12", "linux", "aarch64")
+
+
+def build(code: Path, state: Path, runtime: Runtime, *, requirements: Path | None = None) -> Bundle:
+    """All of a folder, without digests that are known from before."""
+    cache = DigestCache(state / "digests.json")
+    return bundle.build(code, ["."], state, runtime, cache, requirements=requirements)
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -75,6 +82,18 @@ def test_what_is_ignored_stays_at_home(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_included_keeps_its_path(tmp_path: Path) -> None:
+    write(tmp_path, app__main_py="", app__skipped_py="", notes_py="", other_py="")
+    (tmp_path / ".remoraignore").write_text("app/skipped.py\n")
+    state = tmp_path / ".remora"
+    cache = DigestCache(state / "digests.json")
+    built = bundle.build(tmp_path, ["app", "notes.py"], state, ELSEWHERE, cache)
+    assert names(built.archive) == {"code/app/main.py", "code/notes.py"}
+    (tmp_path / ".remoraignore").write_text("app\n")
+    with pytest.raises(ConfigError, match="no code in app of"):
+        bundle.build(tmp_path, ["app"], state, ELSEWHERE, cache)
+
+
 def test_equal_files_make_equal_archives(tmp_path: Path) -> None:
     digests = set()
     for number in range(2):
@@ -119,7 +138,20 @@ def test_dependencies_are_installed_once_for_the_runtime(
     monkeypatch.setattr(sys, "executable", "no-more-pip")
     write(code, main_py="import native, pure")
     again = build(code, tmp_path / "state", ELSEWHERE, requirements=asked).archive
+    assert again != archive
     assert names(again) == names(archive)
+
+
+@pytest.mark.slow
+def test_a_file_that_the_requirements_name_counts(tmp_path: Path) -> None:
+    wheel(tmp_path / "wheels", "one")
+    wheel(tmp_path / "wheels", "two")
+    code = write(tmp_path / "code", main_py="")
+    asked = requirements(tmp_path, "-r lock.txt", "# -r absent.txt")
+    for name in ("one", "two"):
+        (tmp_path / "lock.txt").write_text(f"{name}\n")
+        archive = build(code, tmp_path / "state", ELSEWHERE, requirements=asked).archive
+        assert f"site/{name}/__init__.py" in names(archive)
 
 
 @pytest.mark.slow
@@ -164,9 +196,9 @@ def test_code_travels_with_a_release(tmp_path: Path) -> None:
     share = DirectoryShare(tmp_path / "share")
     project = make_project(tmp_path / "project")
     code = write(tmp_path / "project" / "inference", main_py="print('served')")
-    bundle = build(code, tmp_path / "state", this_runtime())
+    built = build(code, tmp_path / "state", this_runtime())
     cache = DigestCache(tmp_path / "digests.json")
-    sources = local_sources(project, share).with_code(bundle)
+    sources = local_sources(project, share).with_code(built)
     digests = sync(survey(sources, share, cache), share, cache, tmp_path / "state")
     content = assemble(sources, digests, model=project.model, engine=project.engine)
     assert content.code is not None
@@ -175,6 +207,7 @@ def test_code_travels_with_a_release(tmp_path: Path) -> None:
         out = check_out(content, share, tmp_path / "served")
         assert out.code is not None
         assert (out.code / "code" / "main.py").read_text() == "print('served')"
+        assert out.python_path == [str(out.code / "code"), str(out.code / "site")]
 
 
 def test_a_damaged_archive_leaves_no_folder(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from benchmarks.hooked_share import HookedShare
 from remora.errors import (
     ReleaseConflict,
+    ReleaseError,
     ReleaseRefused,
     RemoraError,
     ShareFull,
@@ -22,6 +25,7 @@ from remora.release import log
 from remora.release.directory_share import DirectoryShare
 from remora.release.publish import Provenance, current, rollback
 from remora.release.report import Report, Served, Standing
+from remora.release.runtime import Runtime, this_runtime
 from remora.release.share import Share
 from remora.release.share_path import SharePath
 from remora.targets.deploy import Deployed, Deployment, roll_back
@@ -41,6 +45,7 @@ class FollowingTarget:
     life: Life = Life.STOPPED
     refused: set[str] = field(default_factory=set)
     served: Served | None = None
+    runtime: Runtime = field(default_factory=this_runtime)
     on_start: Callable[[], None] = lambda: None
 
     def start(self) -> bool:
@@ -234,3 +239,67 @@ def test_what_lies_here_against_what_is_served(scene: Scene) -> None:
     rows = compare(scene.project, scene.target.share, report)
     assert {(row.name, row.same) for row in rows} == {("base", False), ("tone", False)}
     assert all(row.here and not row.there for row in rows)
+
+
+def with_code(scene: Scene, **further: str) -> Path:
+    """Let the project have code; ``further`` are keys of its table."""
+    lines = ["[model]", 'base = "base"', "[adapters]", 'tone = "out/tone"', "[code]"]
+    lines += [f"{key} = {value!r}" for key, value in further.items()]
+    (scene.project.folder / "remora.toml").write_text("\n".join(lines), encoding="utf-8")
+    code = scene.project.folder / "inference"
+    code.mkdir(exist_ok=True)
+    return code
+
+
+def test_code_is_packed_once_for_the_target(scene: Scene) -> None:
+    code = with_code(scene)
+    (code / "main.py").write_text("import json")
+    scene.target.runtime = Runtime("3.99", "linux", "riscv64")
+    first = scene.deploy()
+    assert "pack" in first.seconds
+    held = current(scene.target.real)
+    assert held is not None
+    assert held.release.content.code is not None
+    assert held.release.content.code.python == "3.99"
+    assert held.release.content.code.platform == "linux_riscv64"
+    packed = state_of(scene)
+    assert scene.deploy().changes == ()
+    assert state_of(scene) == packed
+    (code / "main.py").write_text("import this")
+    assert [change.part for change in scene.deploy().changes] == ["code"]
+    with_code(scene, python="3.98")
+    scene.deploy()
+    held = current(scene.target.real)
+    assert held is not None
+    assert held.release.content.code is not None
+    assert held.release.content.code.python == "3.98"
+    (scene.project.folder / "remora.toml").unlink()
+    assert [change.part for change in scene.deploy().changes if change.part == "code"] == ["code"]
+
+
+def state_of(scene: Scene) -> dict[str, int]:
+    """The archives of this machine, and when they were written."""
+    archives = (scene.project.folder / ".remora" / "code").iterdir()
+    return {path.name: path.stat().st_mtime_ns for path in archives}
+
+
+def test_code_that_can_t_be_imported_where_it_is_to_run_is_not_deployed(scene: Scene) -> None:
+    first = scene.deploy()
+    (with_code(scene) / "main.py").write_text("import pytest")
+    with pytest.raises(ReleaseError, match="import pytest: No module"):
+        scene.deploy()
+    assert scene.now() == first.release
+
+
+def test_what_broken_uploads_left_is_deleted_after_a_day(scene: Scene) -> None:
+    scene.deploy()
+    incoming = scene.project.folder / ".remora" / "incoming"
+    now = time.time()
+    for name, hours in (("old", 25), ("recent", 23), ("of-tomorrow", -30)):
+        (incoming / name).touch()
+        os.utime(incoming / name, (now - hours * 3600, now - hours * 3600))
+    scene.deploy()
+    assert (incoming / "old").exists(), "with nothing to do nothing is looked at"
+    scene.change("better")
+    scene.deploy()
+    assert {path.name for path in incoming.iterdir()} == {"recent", "of-tomorrow"}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DOING = {
     "check": "Checking",
+    "pack": "Packing code",
     "survey": "Looking for changes",
     "sync": "Uploading",
     "publish": "Publishing",

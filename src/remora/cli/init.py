@@ -14,6 +14,8 @@ from remora.errors import ConfigError, ProjectNotFound
 if TYPE_CHECKING:
     from remora.project.project import Project
 
+CODE = "inference"  # where AI Toolkit keeps a project's code
+
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the project.")] = Path(),
@@ -47,6 +49,7 @@ def init(
         adapters=adapters,
         prompts=project.prompts,
         server={"port": port},
+        code={"include": [CODE]} if ask and _wants_code(folder) else None,
     )
     _write(file, text)
     output.say("written", f"Wrote {file}. Serve it with `remora serve`.", path=str(file))
@@ -88,6 +91,13 @@ def _ask(project: Project) -> tuple[str, Mapping[str, Path], int]:
     }
     port = typer.prompt("Port", default=project.server.port, type=int)
     return name, adapters, port
+
+
+def _wants_code(folder: Path) -> bool:
+    """Whether AI Toolkit's code is to travel; Remora itself serves without it."""
+    return (folder / CODE).is_dir() and typer.confirm(
+        f"Take the code in {CODE}/ along with a release? Remora serves without it.", default=False
+    )
 
 
 def _write(file: Path, text: str) -> None:

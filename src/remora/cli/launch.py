@@ -58,6 +58,8 @@ def launch(
 
     log_as_json(level=log_level)
     show_findings(output, plan.project.findings, plan.project.folder)
+    if plan.start and (code := plan.start.checkout.code):
+        output.say("code", f"Its code is in {code}.", path=str(code))
     listener = bind(plan.host, plan.port)
     with Progress(output) as progress:
         _tell_listening(output, plan, url_of(listener))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,20 @@ def refuse_decided(options: Mapping[str, Any]) -> None:
 
 @contextmanager
 def released(root: Path) -> Iterator[Start]:
-    """What a share says is to be served, as folders that last while inside."""
+    """What a share says is to be served, as folders that last while inside; its code can be
+    imported there."""
     with tempfile.TemporaryDirectory(prefix="remora-", ignore_cleanup_errors=True) as folder:
-        yield start(DirectoryShare(root), Path(folder))
+        begun = start(DirectoryShare(root), Path(folder))
+        with _on_path(begun.checkout.python_path):
+            yield begun
+
+
+@contextmanager
+def _on_path(folders: Sequence[str]) -> Iterator[None]:
+    """Let Python find modules there after all others: what the server needs is its own."""
+    before = list(sys.path)
+    sys.path.extend(folders)
+    try:
+        yield
+    finally:
+        sys.path[:] = before

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -140,6 +141,58 @@ class ServerSection(Section):
     )
 
 
+def _as_inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not path or path.startswith("/") or ".." in parts or {"\\", ":"} & set(path):
+        raise ValueError(f"{path!r} must be a path inside of the project, with slashes")
+    return PurePosixPath(path).as_posix()
+
+
+def _as_python(version: str) -> str:
+    if not re.fullmatch(r"3\.\d+", version):
+        raise ValueError(f"{version!r} must be a version such as '3.12'")
+    return version
+
+
+def _some(paths: tuple[str, ...]) -> tuple[str, ...]:
+    if not paths:
+        raise ValueError("must name a file or a folder")
+    return paths
+
+
+class CodeSection(Section):
+    """Code of your own that travels with a release. Without this table none does."""
+
+    include: Annotated[
+        tuple[Annotated[str, AfterValidator(_as_inside)], ...],
+        Field(strict=False),
+        AfterValidator(_some),
+    ] = Field(
+        ("inference",),
+        description="Files and folders, relative to this file. They keep their paths;"
+        " `.remoraignore` says what stays at home.",
+    )
+    requirements: Annotated[str, AfterValidator(_as_inside)] | None = Field(
+        None,
+        examples=["requirements.txt"],
+        description="File with what the code needs, in pip's syntax; it travels with the code."
+        " Unset: nothing.",
+    )
+    python: Annotated[str, AfterValidator(_as_python)] | None = Field(
+        None,
+        examples=["3.12"],
+        description="Python that will run it. Unset: the target's.",
+    )
+    platform: (
+        Literal["linux_x86_64", "linux_aarch64", "macosx_x86_64", "macosx_arm64", "win_amd64"]
+        | None
+    ) = Field(
+        None,
+        examples=["linux_x86_64"],
+        description="System and processor that will run it. Unset: the target's.",
+    )
+
+
 class Config(Section):
     """All of ``remora.toml``."""
 
@@ -149,6 +202,7 @@ class Config(Section):
     )
     engine: EngineSection = Field(default_factory=EngineSection)
     server: ServerSection = Field(default_factory=ServerSection)
+    code: CodeSection | None = None
 
 
 def read_config(path: Path) -> Config:
@@ -180,7 +234,7 @@ def where(path: Path, text: str, key: Sequence[str]) -> str:
 
 
 def _explain(path: Path, text: str, detail: ErrorDetails) -> tuple[str, str | None]:
-    key = [str(part) for part in detail["loc"] if part != "[key]"]
+    key = [part for part in detail["loc"] if isinstance(part, str) and part != "[key]"]
     place = where(path, text, key)
     match detail["type"]:
         case "extra_forbidden":
@@ -195,6 +249,8 @@ def _explain(path: Path, text: str, detail: ErrorDetails) -> tuple[str, str | No
             return f"{place}: {detail['input']!r} is not a usable name", (
                 "Names begin with a letter or digit, and hold letters, digits, '.', '_' and '-'."
             )
+        case "value_error":
+            return f"{place}: {detail['ctx']['error']}", None
         case _:
             got = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
             return f"{place}: {_wanted(detail)}{got}", None
@@ -213,5 +269,6 @@ def _known_keys(model: type[BaseModel], key: Sequence[str]) -> list[str]:
         "adapters": AdapterSection,
         "engine": EngineSection,
         "server": ServerSection,
+        "code": CodeSection,
     }
     return list(sections[key[0]].model_fields)

@@ -11,6 +11,7 @@ from remora.formats.adapter_config import read_adapter_config
 from remora.formats.prompt_template import parse_prompt
 from remora.project.config import (
     CONFIG_FILE,
+    CodeSection,
     Config,
     EngineSection,
     ModelSection,
@@ -38,6 +39,7 @@ class Project:
     model: ModelSection = field(default_factory=lambda: ModelSection(base="."))
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
+    code: CodeSection | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -134,6 +136,7 @@ def _configured(file: Path, config: Config, override: Path | None) -> Project:
         model=config.model,
         engine=config.engine,
         server=config.server,
+        code=_existing(file, text, config.code),
         findings=(
             Finding(Kind.CONFIG, file, "is read, and nothing else is looked for"),
             Finding(Kind.BASE, base, why, name),
@@ -153,6 +156,20 @@ def _resolve_base(file: Path, text: str, base: str) -> Path:
             hint=f"Download it with `hf download {base}`.",
         )
     return check_base(folder, where(file, text, ("model", "base")))
+
+
+def _existing(file: Path, text: str, code: CodeSection | None) -> CodeSection | None:
+    """The table [code], whose files and folders are all there."""
+    named = [("include", path) for path in code.include] if code else []
+    if code and code.requirements:
+        named.append(("requirements", code.requirements))
+    for key, path in named:
+        if not (file.parent / path).exists():
+            raise ConfigError(
+                f"{where(file, text, ('code', key))}: {file.parent / path} does not exist",
+                hint="Without the table [code] no code travels with a release.",
+            )
+    return code
 
 
 def _listed_adapter(name: str, path: Path) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from remora.project.config import EngineSection, ModelSection, ServerSection
+from remora.project.config import CodeSection, EngineSection, ModelSection, ServerSection
 from remora.project.names import is_name
 from remora.project.toolkit_prompt import FoundPrompt
 
@@ -24,8 +24,12 @@ def render(
     adapters: Mapping[str, Path],
     prompts: Mapping[str, FoundPrompt],
     server: Mapping[str, Any],
+    code: Mapping[str, Any] | None = None,
 ) -> str:
-    """The text of a file in `folder`: what is chosen, and every other key as a comment."""
+    """The text of a file in `folder`: what is chosen, and every other key as a comment.
+
+    The table [code] as a whole is a comment where ``code`` is None.
+    """
     lines = [
         "# What Remora serves from this folder: `remora serve`.",
         "# Keys that are commented out show their defaults, or an example.",
@@ -42,6 +46,8 @@ def render(
         *_table("engine", EngineSection, {}),
         "",
         *_table("server", ServerSection, server),
+        "",
+        *_table("code", CodeSection, code),
     ]
     return "\n".join(lines) + "\n"
 
@@ -60,12 +66,12 @@ def _adapter(path: str, prompt: FoundPrompt | None) -> str:
     return f"{{ path = {_value(path)}, prompt_template = {_value(str(prompt.template))} }}"
 
 
-def _table(title: str, section: type[BaseModel], chosen: Mapping[str, Any]) -> Iterator[str]:
+def _table(title: str, section: type[BaseModel], chosen: Mapping[str, Any] | None) -> Iterator[str]:
     yield from _comment(section.__doc__ or "")
-    yield f"[{title}]"
+    yield f"[{title}]" if chosen is not None else f"# [{title}]"
     for key, field in section.model_fields.items():
         yield from _comment(field.description or "")
-        if key in chosen:
+        if chosen and key in chosen:
             yield f"{key} = {_value(chosen[key])}"
         else:
             example = field.default if field.default is not None else (field.examples or [""])[0]

@@ -6,14 +6,17 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import ConfigError, ReleaseError
+from remora.project.project import Project
 from remora.release import import_check
 from remora.release.archive import pack
 from remora.release.code_files import code_files
 from remora.release.dependencies import install
+from remora.release.digests import DigestCache
 from remora.release.runtime import Runtime, this_runtime
 
 CODE, SITE = "code", "site"  # folders of the archive: the project's own, and its dependencies
@@ -33,27 +36,52 @@ class Bundle:
     runtime: Runtime
 
 
+def project_bundle(
+    project: Project, state: Path, runtime: Runtime, cache: DigestCache
+) -> Bundle | None:
+    """What the table [code] of a project asks for, or None; ``runtime`` is the target's.
+
+    Raises as `build`.
+    """
+    code = project.code
+    if code is None:
+        return None
+    return build(
+        project.folder,
+        code.include,
+        state,
+        runtime.but(code.python, code.platform),
+        cache,
+        requirements=project.folder / code.requirements if code.requirements else None,
+    )
+
+
 def build(
-    folder: Path, state: Path, runtime: Runtime, *, requirements: Path | None = None
+    folder: Path,
+    include: Sequence[str],
+    state: Path,
+    runtime: Runtime,
+    cache: DigestCache,
+    *,
+    requirements: Path | None = None,
 ) -> Bundle:
-    """Pack the code in a folder; ``state`` keeps what need not be made twice.
+    """Pack files and folders of a folder; ``state`` keeps what need not be made twice.
 
     Raises `ConfigError` for files that can't travel, and `ReleaseError` for dependencies that
     can't be installed, or imports that they don't satisfy. Imports can be tried only if the
     runtime is this machine's.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"the code folder {folder} does not exist")
-    own = code_files(folder)
+    own = code_files(folder, include)
+    if not own:
+        raise ConfigError(f"there is no code in {', '.join(include)} of {folder}")
     site = install(requirements, runtime, state / "dependencies") if requirements else None
-    brought = _files(site) if site else {}
-    files = {f"{CODE}/{name}": path for name, path in own.items()}
-    files |= {f"{SITE}/{name}": path for name, path in brought.items()}
-    archive = state / "code" / f"{_fingerprint(files, runtime)}.zip"
+    archive = state / "code" / f"{_fingerprint(own, site, runtime, cache)}.zip"
     if not archive.is_file():
         if runtime == this_runtime():
             _check_imports(folder, sorted(own), site)
-        pack(files, archive)
+        brought = _files(site) if site else {}
+        files = {f"{CODE}/{name}": path for name, path in own.items()}
+        pack(files | {f"{SITE}/{name}": path for name, path in brought.items()}, archive)
     return Bundle(archive, runtime)
 
 
@@ -66,12 +94,14 @@ def _files(folder: Path) -> dict[str, Path]:
     }
 
 
-def _fingerprint(files: dict[str, Path], runtime: Runtime) -> str:
+def _fingerprint(
+    own: dict[str, Path], site: Path | None, runtime: Runtime, cache: DigestCache
+) -> str:
+    """Of all that an archive is made from; the folder of dependencies is named by its own."""
     total = hashlib.sha256(f"{runtime.python} {runtime.platform}\n".encode())
-    for name, path in sorted(files.items()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{digest} {name}\n".encode())
+    total.update(f"{site.name if site else ''}\n".encode())
+    for name, path in own.items():
+        total.update(f"{cache.of(path)} {name}\n".encode())
     return total.hexdigest()
 
 
@@ -81,10 +111,11 @@ def _check_imports(folder: Path, names: list[str], site: Path | None) -> None:
     if not python:
         return
     checker = str(Path(import_check.__file__).absolute())
-    arguments = [str(site.absolute()) if site else "", ",".join(PROVIDED), *python]
+    arguments = [str(site.absolute()) if site else "", ",".join(PROVIDED)]
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", checker, *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        [sys.executable, "-I", "-S", "-B", "-X", "utf8", checker, *arguments],
+        cwd=folder, input="\n".join(python), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        encoding="utf-8", check=False,
     )  # fmt: skip
     if done.returncode:
         raise ReleaseError(

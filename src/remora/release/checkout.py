@@ -10,6 +10,7 @@ from pathlib import Path
 
 from remora.errors import ReleaseBroken
 from remora.release.archive import unpack
+from remora.release.bundle import CODE, SITE
 from remora.release.directory_share import DirectoryShare
 from remora.release.manifest import Code, Content, File, tree_digest
 from remora.release.share_path import SharePath
@@ -22,6 +23,11 @@ class Checkout:
     base: Path
     adapters: Mapping[str, Path]
     code: Path | None = None
+
+    @property
+    def python_path(self) -> list[str]:
+        """Where Python finds the code, and what it depends on."""
+        return [str(self.code / name) for name in (CODE, SITE)] if self.code else []
 
 
 def check_out(content: Content, share: DirectoryShare, into: Path) -> Checkout:

@@ -1,9 +1,9 @@
-"""Which files of a folder are code that travels: all but what ``.remoraignore`` leaves out."""
+"""Which files of a project are code that travels: all but what ``.remoraignore`` leaves out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -20,14 +20,26 @@ _DEFAULTS = (
 )  # fmt: skip
 
 
-def code_files(folder: Path) -> dict[str, Path]:
-    """The files below a folder by their POSIX paths in it, in order.
+def code_files(folder: Path, include: Iterable[str]) -> dict[str, Path]:
+    """Files of a folder, and those below folders in it, by their POSIX paths in it, in order.
 
     Raises `ConfigError` for a link that leaves the folder, a link to a folder, and a name that
     not every system takes.
     """
     ignored = _ignored(folder)
-    return dict(sorted(_walk(folder, folder, ignored)))
+    found: dict[str, Path] = {}
+    for name in include:
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"{path} is a link that leaves {folder}")
+        found.update(_walk(folder, path, ignored) if path.is_dir() else [_file(folder, path)])
+    return dict(sorted(found.items()))
+
+
+def _file(root: Path, path: Path) -> tuple[str, Path]:
+    name = path.relative_to(root).as_posix()
+    SharePath.parse(name)
+    return name, path
 
 
 def _ignored(folder: Path) -> GitIgnoreSpec:
@@ -59,8 +71,7 @@ def _walk(root: Path, folder: Path, ignored: GitIgnoreSpec) -> Iterator[tuple[st
         if is_folder:
             yield from _walk(root, path, ignored)
         else:
-            SharePath.parse(name)
-            yield name, path
+            yield _file(root, path)
 
 
 def _refuse_stray_link(root: Path, path: Path, *, is_folder: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from remora.errors import ConfigError, ReleaseError
@@ -14,20 +16,23 @@ from remora.release.runtime import Runtime
 
 _SHOWN = 8  # lines of pip's own words in an error
 
+# Files of this machine that a requirements file names.
+_NAMED = re.compile(
+    r"^\s*(?:-[rc]|--requirement|--constraint)[\s=]*(?!\S+://)([^\s=]\S*)", re.MULTILINE
+)
+
 
 def install(requirements: Path, runtime: Runtime, cache: Path) -> Path:
     """A folder with the packages that a requirements file names, as wheels for ``runtime``.
 
-    Folders are kept in ``cache`` by the digest of the file's text and the runtime, so that the
-    same requirements are installed once. Raises `ConfigError` if the file can't be read, and
-    `ReleaseError` with pip's words if there is no wheel.
+    Folders are kept in ``cache`` by the runtime and the digest of the file's text and of the files
+    that it names, so that the same requirements are installed once. Raises `ConfigError` if a file
+    can't be read, and `ReleaseError` with pip's words if there is no wheel.
     """
-    try:
-        text = requirements.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{requirements} can't be read: {error.strerror}") from error
-    asked = f"{runtime.python} {runtime.platform}\n".encode() + text
-    folder = cache / hashlib.sha256(asked).hexdigest()
+    asked = hashlib.sha256(f"{runtime.python} {runtime.platform}\n".encode())
+    for text in _texts(requirements):
+        asked.update(text)
+    folder = cache / asked.hexdigest()
     if folder.is_dir():
         return folder
     beside = folder.with_name(uuid.uuid4().hex)
@@ -39,6 +44,19 @@ def install(requirements: Path, runtime: Runtime, cache: Path) -> Path:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def _texts(*requirements: Path) -> Iterator[bytes]:
+    """What stands in requirements files, and in those that they name, each once."""
+    files = list(requirements)
+    for file in files:
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{file} can't be read: {error.strerror}") from error
+        yield text
+        named = [file.parent / name for name in _NAMED.findall(text.decode("utf-8", "replace"))]
+        files += [other for other in named if other not in files]
 
 
 def _pip(requirements: Path, runtime: Runtime, target: Path) -> None:

@@ -1,9 +1,10 @@
 """Finds imports that a bundle can't satisfy; runs alone, in an interpreter without packages.
 
-    python -I -S import_check.py SITE PROVIDED FILE...
+    python -I -S import_check.py SITE PROVIDED < FILES
 
-``PROVIDED`` names the modules that the server brings itself, with commas between. Each line that
-it prints is one import that fails: the file, the module, and why.
+``PROVIDED`` names the modules that the server brings itself, with commas between. Each line of
+its input is a file. Each line that it prints is one import that fails: the file, the module, and
+why.
 """
 
 from __future__ import annotations
@@ -50,10 +51,11 @@ def failure(name: str) -> str:
     return ""
 
 
-def main(site: str, provided: str, *files: str) -> int:
+def main(site: str, provided: str) -> int:
     """Print what fails; returns the exit status."""
     sys.path.insert(0, site)
-    found = list(failures([Path(file) for file in files], set(provided.split(","))))
+    files = [Path(line) for line in sys.stdin.read().splitlines()]
+    found = list(failures(files, set(provided.split(","))))
     sys.stdout.write("".join(f"{line}\n" for line in found))
     return int(bool(found))
 

@@ -88,6 +88,11 @@ def append(
     )
 
 
+def place(entry: LogEntry) -> SharePath:
+    """Where an entry lies."""
+    return _path(entry.sequence)
+
+
 def _path(number: int) -> SharePath:
     return LOG / f"{number:08}.json"
 

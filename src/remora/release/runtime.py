@@ -25,6 +25,11 @@ class Runtime:
         """How it is written in a manifest."""
         return f"{self.system}_{self.machine}"
 
+    def but(self, python: str | None, platform: str | None) -> Runtime:
+        """The same with another Python or platform, where one is given."""
+        system, _, machine = (platform or self.platform).partition("_")
+        return Runtime(python or self.python, system, machine)
+
     @property
     def tags(self) -> list[str]:
         """Platform tags of the wheels that run there, best first.

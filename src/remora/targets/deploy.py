@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, TargetError
+from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, ShareError, TargetError
 from remora.project.project import Project
 from remora.release import log
 from remora.release.assemble import assemble
+from remora.release.bundle import Bundle, project_bundle
 from remora.release.changes import Change, changes
 from remora.release.digests import DigestCache
+from remora.release.leftovers import delete_leftovers
 from remora.release.log import LogEntry
 from remora.release.manifest import Content, short
 from remora.release.progress import Progress
@@ -71,11 +73,19 @@ class Deployment:
         """What would be uploaded."""
         with self._phase("check"):
             self.check()
+        cache = self._cache()
+        bundle = self._pack(cache)
         with self._phase("survey"):
             sources = local_sources(self.project, self.target.share)
-            return survey(
-                sources, self.target.share, self._cache(), listener=self.listener.progress
-            )
+            if bundle:
+                sources = sources.with_code(bundle)
+            return survey(sources, self.target.share, cache, listener=self.listener.progress)
+
+    def _pack(self, cache: DigestCache) -> Bundle | None:
+        if self.project.code is None:
+            return None
+        with self._phase("pack"):
+            return project_bundle(self.project, self._state, self.target.runtime, cache)
 
     def run(self) -> Deployed:
         """Bring the project to the target. Raises `ReleaseRefused` where the server can't serve
@@ -93,6 +103,9 @@ class Deployment:
                 self.target.start()
             with self._phase("serve"):
                 report = self._served(published.entry)
+            if published.entry != before:
+                with suppress(ShareError):  # The release is live, with or without them.
+                    delete_leftovers(share, published.entry)
         except BaseException:
             take_back(self.target, before, published)
             raise

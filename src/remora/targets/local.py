@@ -19,6 +19,7 @@ from remora.project.config import CONFIG_FILE, ServerSection
 from remora.release.directory_share import DirectoryShare
 from remora.release.report import Report
 from remora.release.retrying_share import RetryingShare
+from remora.release.runtime import Runtime, this_runtime
 from remora.targets.admin_api import AdminApi
 from remora.targets.follow import lines
 from remora.targets.key_file import make_key
@@ -64,6 +65,10 @@ class LocalTarget:
     def url(self) -> str | None:
         launch = read(self._folder, LAUNCH_FILE, Launch)
         return launch.url if launch else None
+
+    @property
+    def runtime(self) -> Runtime:
+        return this_runtime()
 
     @property
     def api_key_file(self) -> Path | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from remora.release.report import Report
+from remora.release.runtime import Runtime
 from remora.release.share import Share
 
 
@@ -46,6 +47,11 @@ class Target(Protocol):
     @property
     def url(self) -> str | None:
         """Where it answers, None before the first start."""
+        ...
+
+    @property
+    def runtime(self) -> Runtime:
+        """The Python and the platform that its server runs on."""
         ...
 
     def start(self) -> bool:
