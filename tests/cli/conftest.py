@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from remora.cli.main import main
+from remora.gateway.logs import LOGGERS
 from tests.cli.stub_endpoint import StubEndpoint
 
 
@@ -30,7 +32,20 @@ Remora = Callable[..., Ran]
 
 
 @pytest.fixture
-def remora(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Remora:
+def _loggers_as_before() -> Iterator[None]:
+    """Logs must not go to a stream that a test has captured and closed."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def remora(
+    _loggers_as_before: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Remora:
     """Runs the command line in this process, from `main` on."""
 
     def run(*arguments: str, answers: str = "") -> Ran:

@@ -59,14 +59,14 @@ async def test_logprobs_in_float32(family: str, tiny: Tinies, serve: Serve) -> N
 
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_logprobs_in_bfloat16(family: str, tiny: Tinies, serve: Serve) -> None:
-    """As near to transformers' float32 as transformers' own bfloat16 is, within half of it."""
+    """At most twice as far from transformers' float32 as transformers' own bfloat16 is."""
     from tests.engine.oracle import Oracle
 
     model = tiny(family)
     rounded = Oracle(model.base, dict(model.adapters), torch.bfloat16)
     got, exact, want = await compare(model, serve(family, dtype="bfloat16"), model.oracle, rounded)
     error, allowed = (got - exact).square().mean().sqrt(), (want - exact).square().mean().sqrt()
-    assert error < 1.5 * allowed
+    assert error < 2 * allowed
     assert (got - want).square().mean().sqrt() < 2 * allowed
 
 

@@ -23,6 +23,7 @@ SERVE_MODULES = (
     "safetensors",
     "tokenizers",
     "jinja2",
+    "llguidance",
     "starlette",
     "uvicorn",
     "httptools",

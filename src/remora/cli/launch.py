@@ -9,7 +9,8 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,6 +35,18 @@ if TYPE_CHECKING:
 STEP = 0.05  # the least progress that is told
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Don't look for garbage while modules are imported and a model is loaded: what they make
+    stays, and looking through it again and again would take a sixth of the start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@_no_collection()
 def launch(
     plan: Plan,
     output: Output,
@@ -48,9 +61,6 @@ def launch(
     `ConfigError` if the address can't be had and `ModelError` if the model can't be.
     """
     _check_installed()
-    # What imports and loading make stays until the end. Looking through it again and again for
-    # garbage would take a sixth of the start, and then, every now and then, a step of the engine.
-    gc.disable()
     from remora.backends.engine_backend import EngineBackend
     from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
@@ -88,7 +98,7 @@ def launch(
         interface = _interface(plan, output, url_of(listener)) if with_ui else None
 
         def tell_ready(url: str) -> None:
-            gc.freeze()
+            gc.freeze()  # What is there stays; no step of the engine shall wait for a look at it.
             gc.enable()
             progress.end()
             _tell_ready(output, plan, url, backend.models(), with_ui=interface is not None)
