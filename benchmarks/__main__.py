@@ -16,7 +16,7 @@ from benchmarks.remora import REMORA
 from benchmarks.results import Results, load
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-MEASURED = Path(__file__).parent / "measured"  # the page's values, a file per device
+MEASURED = Path(__file__).parent / "measured"  # the page's values, a file for each kind of device
 PROMPT_TOKENS = 128
 NEW_TOKENS = 64
 
@@ -80,13 +80,13 @@ def main() -> int:
         results.save(options.json)
     if not options.quick and not options.only:
         MEASURED.mkdir(exist_ok=True)
-        results.save(MEASURED / f"{options.device}.json")
+        results.save(MEASURED / f"{results.kind}.json")
         write_page(contenders)
     return 0
 
 
 def write_page(contenders: list[Contender]) -> None:
-    """Write docs/benchmarks.md from the last full run on each device."""
+    """Write docs/benchmarks.md from the last full run on each kind of device."""
     runs = [load(file) for file in sorted(MEASURED.glob("*.json"))]
     PAGE.write_text(report.page(runs, contenders), "utf-8")
     print(f"Wrote {PAGE}")

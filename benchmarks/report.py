@@ -30,6 +30,8 @@ python scripts/bench --quick  # does it run at all?
 METHOD = """\
 ## Method
 
+- **The dtype** is bfloat16, as the model is saved, for every peer. Remora chooses its own at the
+  start by a short measurement: float32 on a processor without instructions for bfloat16.
 - **Models are made, not downloaded**: random weights in a real model's shape, with a tokenizer of
   their own and PEFT adapters of rank 16 on every linear layer, whose B is random, so that each has
   an effect. Their end-of-sequence token is never the most likely one, and is ignored besides.
@@ -63,10 +65,10 @@ GPU_IS_OPEN = """\
 
 
 def page(runs: Sequence[Results], contenders: Sequence[Contender]) -> str:
-    """docs/benchmarks.md, of a run per device."""
+    """docs/benchmarks.md, of a run for each kind of device."""
     parts = ["# Benchmarks\n", INTRODUCTION, *([] if runs else [NOTHING_YET])]
     for results in runs:
-        parts += [f"## Device `{results.device}`\n", conditions(results)]
+        parts += [f"## Device `{results.kind}`\n", conditions(results)]
         for shape in results.values:
             if results.device == "cpu":
                 parts += [f"### Figures, {shape}\n", figures_table(results, shape)]

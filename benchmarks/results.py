@@ -48,6 +48,12 @@ class Results:
     others: list[float] = field(default_factory=list)
     clients: list[float] = field(default_factory=list)
 
+    @property
+    def kind(self) -> str:
+        """The device and, of a CPU, the instructions that matter most: kinds are compared apart."""
+        features = self.machine.features if self.device == "cpu" else ""
+        return "-".join(filter(None, [self.device, features.rpartition(", ")[2]]))
+
     def add(self, shape: str, contender: str, metric: str, value: float) -> None:
         """Keep one value."""
         of_contender = self.values.setdefault(shape, {}).setdefault(contender, {})
