@@ -119,6 +119,12 @@ def test_links_that_lead_out_and_names_that_not_every_system_takes(tmp_path: Pat
     with pytest.raises(ConfigError, match="link to a folder"):
         build(code, tmp_path / "state", ELSEWHERE)
     (code / "again").unlink()
+    cache = DigestCache(tmp_path / "digests.json")
+    (code / "inside").symlink_to(tmp_path)
+    with pytest.raises(ConfigError, match="inside is a link that leaves") as caught:
+        bundle.build(code, ["inside"], tmp_path / "state", ELSEWHERE, cache)
+    assert caught.value.hint
+    (code / "inside").unlink()
     (code / "a:b.py").touch()
     with pytest.raises(ConfigError, match="has ':' in it"):
         build(code, tmp_path / "state", ELSEWHERE)

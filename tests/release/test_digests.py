@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from remora.errors import ConfigError
 from remora.release.digests import DigestCache
 
 SECOND = 1_000_000_000
@@ -76,3 +77,9 @@ def test_a_damaged_cache_is_written_anew(tmp_path: Path, file: Path, content: st
     assert bytes_read(digests, file) == 3
     digests.save()
     assert cache(tmp_path, file).known(file)
+
+
+def test_a_file_that_can_t_be_read_is_named(tmp_path: Path, file: Path) -> None:
+    digests = cache(tmp_path, file)
+    with pytest.raises(ConfigError, match=r"absent can't be read"):
+        digests.of(tmp_path / "absent")

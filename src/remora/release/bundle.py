@@ -24,7 +24,8 @@ CODE, SITE = "code", "site"  # folders of the archive: the project's own, and it
 # Modules that the server has anyway: Remora, and what it needs to serve.
 PROVIDED = (
     "remora", "torch", "numpy", "safetensors", "tokenizers", "jinja2", "starlette", "uvicorn",
-    "pydantic", "httpx", "typer", "rich", "prometheus_client",
+    "pydantic", "httpx", "typer", "rich", "prometheus_client", "filelock", "psutil", "pathspec",
+    "llguidance",
 )  # fmt: skip
 
 

@@ -30,8 +30,7 @@ def code_files(folder: Path, include: Iterable[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name in include:
         path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ConfigError(f"{path} is a link that leaves {folder}")
+        _refuse_stray_link(folder, path, is_folder=path.is_symlink() and path.is_dir())
         found.update(_walk(folder, path, ignored) if path.is_dir() else [_file(folder, path)])
     return dict(sorted(found.items()))
 

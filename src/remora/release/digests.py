@@ -42,11 +42,15 @@ class DigestCache:
 
         Raises `ConfigError` where the file can't be read, or changes meanwhile.
         """
-        before = identity(path)
-        if digest := self.recall(str(path), before):
-            return digest
-        settled = _settled(path.stat().st_mtime_ns, self._now())
-        with path.open("rb", buffering=0) as file:
+        try:
+            before = identity(path)
+            if digest := self.recall(str(path), before):
+                return digest
+            settled = _settled(path.stat().st_mtime_ns, self._now())
+            file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+        with file:
             digest = hash_stream(file, on_bytes)
         if identity(path) != before:
             raise changed(path)
