@@ -234,6 +234,19 @@ def models_page() -> str:
         "nothing up to `max_position_embeddings`, and that is where Remora ends a sequence. YaRN",
         "reaches as far as its factor says. Under LongRoPE a sequence that grows beyond the",
         "training's context is computed anew at that token, with the frequencies of long ones.",
+        "",
+        "## Other models\n",
+        "With `pip install 'remora-serve[transformers]'`, any other causal model that transformers",
+        "loads, from safetensors, runs on its modeling code with LoRA adapters on PEFT's: the same",
+        "API, tested with GPT-2, GPT-NeoX, OPT and Mixtral. It is slower: each sequence is",
+        "computed in a pass of its own, and what prompts have in common is not reused. The log",
+        "says so, and `runtime` in `/v1/models`. A model without a cache of keys and values",
+        "(Mamba, say) is refused, and so is one with quantized weights, an adapter with biases or",
+        "added tokens, and `--merge`. Under LongRoPE the context ends where the training's did.",
+        "",
+        "A model that needs Python code of its own is refused, too, until you allow it with",
+        "`--trust-remote-code`, or `trust_remote_code = true` in the table `[model]` of",
+        "remora.toml. That code can do whatever you can: read it before.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -18,6 +18,8 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from tests.engine import other_families
+
 VOCAB = 300
 SHAPES = {
     "vocab_size": VOCAB,
@@ -132,6 +134,8 @@ def expected_warnings() -> Iterator[None]:
 
 def adapters_of(family: str) -> dict[str, peft.LoraConfig]:
     """The adapters, with a family's names of the layers."""
+    if family in other_families.ADAPTERS:
+        return other_families.ADAPTERS[family]
     names = RENAMED.get(family, {})
 
     def rename(value: object) -> object:
@@ -174,13 +178,19 @@ def make_tokenizer(folder: Path) -> None:
 def make_model(folder: Path, family: str, *, max_shard_size: str = "100KB") -> Path:
     """A random model of a family, in several shards."""
     torch.manual_seed(SEEDS.get(family, 0))
-    model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family], dtype=torch.float32)
+    config = (FAMILIES | other_families.CONFIGS)[family]
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     for name, parameter in model.named_parameters():
         # Layers that outweigh the embeddings: else the model repeats its last token for ever.
         if parameter.dim() == 1:
-            torch.nn.init.normal_(parameter, mean=1 if "norm" in name else 0, std=0.3)
+            torch.nn.init.normal_(
+                parameter, mean=1 if "norm" in name or "ln_" in name else 0, std=0.3
+            )
         else:
-            torch.nn.init.normal_(parameter, std=0.02 if "embed" in name else 0.4)
+            torch.nn.init.normal_(
+                parameter,
+                std=0.02 if any(part in name for part in ("embed", "wte", "wpe")) else 0.4,
+            )
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     make_tokenizer(folder)
     return folder
@@ -192,7 +202,7 @@ def make_adapter(base: Path, folder: Path, config: peft.LoraConfig, *, seed: int
     with expected_warnings():
         model = peft.get_peft_model(load_base(base), peft.LoraConfig(**config.to_dict()))
         for name, parameter in model.named_parameters():
-            if "lora_" in name:
+            if "lora_" in name and "magnitude" not in name:
                 torch.nn.init.normal_(parameter, std=0.1)
         model.save_pretrained(folder)
     return folder
@@ -210,7 +220,7 @@ class Oracle:
     ) -> None:
         self._models: dict[str | None, torch.nn.Module] = {None: load_base(base, dtype)}
         config: Any = self._models[None].config
-        rope = config.rope_parameters
+        rope = getattr(config, "rope_parameters", None) or {}
         long = rope.get("rope_type") == "longrope"
         self._switch = rope["original_max_position_embeddings"] if long else None
         with expected_warnings():

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+from remora.engine.options import RuntimeName
 from remora.engine.request import Delta, SamplingParams, Usage
 from remora.grammar.expression import Constraint
 from remora.lora.probe import ProbeResult
@@ -54,7 +55,8 @@ class ModelState(StrEnum):
 class ModelCard:
     """One entry of ``/v1/models``; ``parent`` is None for the base model itself.
 
-    ``probe`` is what the proof of an adapter found, None until it has been loaded once.
+    ``probe`` is what the proof of an adapter found, None until it has been loaded once; ``runtime``
+    says whose code runs the model, None while that is not known.
     """
 
     id: str
@@ -66,6 +68,7 @@ class ModelCard:
     reason: str | None = None
     rank: int | None = None
     probe: ProbeResult | None = None
+    runtime: RuntimeName | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ from remora.errors import (
 )
 
 if TYPE_CHECKING:
+    from remora.engine.assembly import LoadedEngine
     from remora.engine.grammar import Grammar
-    from remora.engine.loader import LoadedEngine
     from remora.engine.tokenizer import Tokenizer
     from remora.formats.prompt_template import PromptTemplate
     from remora.lora.store import Version
@@ -362,6 +362,7 @@ class EngineBackend:
             digest=loaded.digest,
             created=self._created,
             context_length=loaded.context_length,
+            runtime=loaded.runtime,
         )
 
     def _card(self, loaded: LoadedEngine, name: str, version: Version) -> ModelCard:
@@ -375,6 +376,7 @@ class EngineBackend:
             reason=version.reason,
             rank=None if version.plan is None else version.plan.rank,
             probe=version.probe,
+            runtime=loaded.runtime,
         )
 
 
@@ -389,7 +391,7 @@ def _tokenizer(loaded: LoadedEngine, version: Version | None) -> Tokenizer:
 def _vocab(loaded: LoadedEngine, version: Version | None) -> int:
     """How many tokens a model reads: an adapter may have added some to the base's."""
     plan = None if version is None else version.plan
-    return loaded.config.vocab if plan is None else plan.embedded
+    return loaded.vocab if plan is None else plan.embedded
 
 
 def _tokens(loaded: LoadedEngine, tokenizer: Tokenizer, ids: Sequence[int]) -> Tokens:

@@ -209,7 +209,14 @@ def _tell_ready(
     output: Output, plan: Plan, url: str, cards: Sequence[ModelCard], *, with_ui: bool
 ) -> None:
     models = [
-        {"id": c.id, "parent": c.parent, "state": c.state, "rank": c.rank, "reason": c.reason}
+        {
+            "id": c.id,
+            "parent": c.parent,
+            "state": c.state,
+            "rank": c.rank,
+            "reason": c.reason,
+            "runtime": c.runtime,
+        }
         for c in cards
     ]
     output.say("ready", url=url, models=models)
@@ -231,7 +238,8 @@ def _table(cards: Sequence[ModelCard]) -> Any:
     table = Table("model", "kind", "state", "", box=None, pad_edge=False, header_style="dim")
     for card in cards:
         kind = f"adapter, rank {card.rank}" if card.rank else "adapter"
-        table.add_row(card.id, kind if card.parent else "base", card.state, card.reason or "")
+        note = "" if card.parent or card.runtime != "transformers" else "on transformers: slower"
+        table.add_row(card.id, kind if card.parent else "base", card.state, card.reason or note)
     return table
 
 

@@ -101,6 +101,7 @@ def _planned(project: Project, api_key_file: Path | None, admin_key_file: Path |
         dtype=project.model.dtype,
         device=project.model.device,
         context_length=project.model.context_length,
+        trust_remote_code=project.model.trust_remote_code,
         **project.engine.model_dump(),
     )
     keys = keys_for(

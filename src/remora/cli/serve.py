@@ -122,6 +122,14 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one step.", rich_help_panel=_ENGINE)
     ] = None,
+    trust_remote_code: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust-remote-code",
+            help="Let a model run Python code that comes with it. Read that code before.",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
     until_stdin_ends: Annotated[
         bool,
         typer.Option(
@@ -153,7 +161,13 @@ def serve(
     from remora.cli.plan import make_plan, make_release_plan
     from remora.cli.released import refuse_decided, released
 
-    model = {"name": name, "dtype": dtype, "device": device, "context_length": context_length}
+    model = {
+        "name": name,
+        "dtype": dtype,
+        "device": device,
+        "context_length": context_length,
+        "trust_remote_code": trust_remote_code,
+    }
     engine = {
         "kv_cache_tokens": kv_cache_tokens,
         "max_batch_size": max_batch_size,

@@ -92,8 +92,8 @@ class Stream:
 class AsyncEngine:
     """Runs an engine in a thread of its own, for at most ``capacity`` sequences.
 
-    ``on_start`` is called in that thread once, and ``before_step`` before each step; ``errands``
-    of other threads are run in it, one between two steps.
+    ``on_start`` is called in that thread once, and ``between_steps`` whenever it wakes and between
+    two steps; so are ``errands`` of other threads, one at a time.
     """
 
     def __init__(
@@ -101,12 +101,12 @@ class AsyncEngine:
         engine: Engine,
         *,
         capacity: int,
-        before_step: Callable[[], None] = lambda: None,
+        between_steps: Callable[[], None] = lambda: None,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._capacity = capacity
-        self._before_step = before_step
+        self._between_steps = between_steps
         self._on_start = on_start
         self._arrivals: deque[EngineRequest] = deque()
         self._departures: deque[Stream] = deque()
@@ -172,13 +172,13 @@ class AsyncEngine:
             if self._closed:
                 self._deliver(self._engine.abort())
                 return
+            self._between_steps()
             if self.errands.run_one():
                 self._wake.set()  # There may be more.
             if self._engine.is_idle:
                 self._check()
                 self._wake.wait()
                 continue
-            self._before_step()
             outputs = self._engine.step()
             if outputs:
                 self._deliver(outputs)

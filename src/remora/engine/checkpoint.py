@@ -8,6 +8,7 @@ disk loses nothing by it.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -126,6 +127,13 @@ class Checkpoint:
             )
             for first in range(0, target.numel(), items)
         ]
+
+
+def base_digest(folder: Path, checkpoint: Checkpoint) -> str:
+    """What identifies a base model (hex): its configuration, its tensors' names and shapes."""
+    total = hashlib.sha256((folder / "config.json").read_bytes())
+    total.update(checkpoint.layout().encode())
+    return total.hexdigest()
 
 
 class Fetch:

@@ -10,12 +10,14 @@ import random
 from collections.abc import Iterable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from torch import Tensor
 
 from remora.engine.detokenizer import Detokenizer
 from remora.engine.grammar import Grammar
+from remora.engine.kv_rows import ClearRow, CopyRow
 from remora.engine.request import Delta, FinishReason, SamplingParams, TokenLogprob
-from remora.engine.runner import ModelRunner
 from remora.engine.sampler import Sample, SamplerState, sample
 from remora.engine.scheduler import Scheduler, Step
 from remora.engine.sequence import Sequence
@@ -65,10 +67,21 @@ class Counters:
     generated_tokens: int = 0
 
 
+class Runner(Protocol):
+    """Computes steps."""
+
+    def run(self, step: Step, moves: list[CopyRow | ClearRow]) -> Tensor:
+        """Logits [chunks that sample, vocab] in float32, in the order of the step.
+
+        ``moves`` of the KV cache come first.
+        """
+        ...
+
+
 class Engine:
     """Sequences in, deltas out, one step at a time. Not thread-safe."""
 
-    def __init__(self, runner: ModelRunner, scheduler: Scheduler) -> None:
+    def __init__(self, runner: Runner, scheduler: Scheduler) -> None:
         self._runner = runner
         self._scheduler = scheduler
         self.counters = Counters()

@@ -124,6 +124,7 @@ class KVRows:
             self._keep(sequence, extent)
         self._leave(sequence)
         sequence.computed = 0
+        sequence.own_cache = None
         self._close_gap(extent)
 
     def check(self) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 Dtype = Literal["auto", "bfloat16", "float16", "float32"]
 Device = Literal["auto", "cpu", "cuda"]
+RuntimeName = Literal["remora", "transformers"]
+"""Whose modeling code computes: the decoder of `remora.engine`, or transformers'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class EngineOptions:
     ``max_queue`` more may wait. ``prefill_chunk`` [tokens] bounds the prompt tokens of one step,
     and so how long a running stream waits for a newcomer's prompt. ``max_resident_adapters``
     are kept in memory; the others wait on disk. ``max_lora_rank`` refuses larger adapters.
-    ``threads`` is the number of CPU threads of one step.
+    ``threads`` is the number of CPU threads of one step. ``trust_remote_code`` lets a model that
+    brings Python code of its own run it.
     """
 
     dtype: Dtype = "auto"
@@ -32,3 +35,4 @@ class EngineOptions:
     max_resident_adapters: int = 64
     max_lora_rank: int = 256
     threads: int | None = None
+    trust_remote_code: bool = False

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,6 @@ from remora.engine.replay import replay
 from remora.engine.scorer import Scorer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import AdapterBroken, ModelError
-from remora.lora.adapter import Adapter
 from remora.lora.probe import ProbeResult
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Prover:
         self._digest = hashlib.sha256(" ".join(map(str, self._prompt)).encode()).hexdigest()
 
     @torch.inference_mode()
-    def prove(self, adapter: Adapter, folder: Path) -> ProbeResult:
+    def prove(self, adapter: Any, folder: Path) -> ProbeResult:
         """What the adapter does, measured; ``folder`` may hold a ``probe.jsonl``.
 
         Raises `AdapterBroken` if it does nothing, yields scores that are not finite, or not what
@@ -70,7 +70,7 @@ class Prover:
             )
         return scores
 
-    def _scores(self, adapter: Adapter | None) -> Tensor:
+    def _scores(self, adapter: Any) -> Tensor:
         return torch.cat(list(self._scorer.scores(self._prompt, adapter)))
 
 

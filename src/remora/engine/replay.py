@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,7 +17,6 @@ from remora.engine.scorer import Scorer
 from remora.engine.tokenizer import Tokenizer
 from remora.errors import AdapterBroken, RequestError
 from remora.formats.probe_file import PROBE_FILE, ProbeLine, read_probe_file
-from remora.lora.adapter import Adapter
 from remora.lora.probe import Replay
 
 MAX_TOKENS = 1024
@@ -44,7 +44,7 @@ class _Heard:
 
 
 def replay(
-    folder: Path, adapter: Adapter, scorer: Scorer, tokenizer: Tokenizer
+    folder: Path, adapter: Any, scorer: Scorer, tokenizer: Tokenizer
 ) -> tuple[Replay | None, tuple[str, ...]]:
     """The result, None without a file, and warnings.
 
@@ -98,7 +98,7 @@ def _read(folder: Path, tokenizer: Tokenizer) -> list[_Line]:
     return lines
 
 
-def _listen(line: _Line, adapter: Adapter, scorer: Scorer) -> _Heard:
+def _listen(line: _Line, adapter: Any, scorer: Scorer) -> _Heard:
     vocab = scorer.vocab
     if not line.prompt or not all(0 <= token < vocab for token in line.answer):
         raise AdapterBroken(

@@ -42,10 +42,7 @@ class ModelRunner:
 
     @torch.inference_mode()
     def run(self, step: Step, moves: list[CopyRow | ClearRow]) -> Tensor:
-        """Logits [chunks that sample, vocab] in float32, in the order of the step.
-
-        ``moves`` of the KV cache are carried out first.
-        """
+        """See `remora.engine.engine.Runner`."""
         self._cache.apply(moves)
         tokens = torch.tensor([token for chunk in step for token in _tokens(chunk)])
         positions = torch.tensor([place for chunk in step for place in _places(chunk)])

@@ -16,7 +16,8 @@ class Sequence:
     ``owner`` is whoever asked for it; the engine hands it back with the results. ``adapter`` is
     the key of an adapter version, None for the base. ``leader`` is the choice of the same prompt
     that runs first, so that the others find its keys and values. ``long``: its keys are those of
-    a long sequence (see `RopeConfig.switches_at`).
+    a long sequence (see `RopeConfig.switches_at`). ``own_cache`` is what a runner keeps of it
+    that has no common memory for all; it lasts as long as the extent.
     """
 
     tokens: list[int]
@@ -31,6 +32,7 @@ class Sequence:
     computed: int = 0
     cached: int = 0
     extent: Extent | None = None
+    own_cache: Any = None
     long: bool = False
     passed_over: int = 0
     proved_finite: bool = False

@@ -18,15 +18,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import adapter_digest
-from remora.lora.adapter import Adapter
-from remora.lora.plan import AdapterPlan
 from remora.lora.probe import ProbeResult
 
 logger = logging.getLogger(__name__)
+
+
+class Plan(Protocol):
+    """What a folder holds, as far as its header says; whoever loads it knows more of it.
+
+    ``embedded`` are the rows of the adapter's embeddings: its own, or the base's.
+    """
+
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def embedded(self) -> int: ...
 
 
 class VersionState(StrEnum):
@@ -43,17 +54,18 @@ class Version:
     """One version of an adapter.
 
     ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run. ``probe``
-    is what its proof found, None until it has been in memory once. ``tokenizer`` is whatever the
-    engine makes tokens of its prompts with, and text of its answers.
+    is what its proof found, None until it has been in memory once. ``adapter`` is whatever the
+    engine runs with, None while it is not in memory; ``tokenizer`` is whatever it makes tokens of
+    prompts with, and text of answers.
     """
 
     key: str
     folder: Path
-    plan: AdapterPlan | None
+    plan: Plan | None
     created: int = field(default_factory=lambda: int(time.time()))
     state: VersionState = VersionState.REGISTERED
     reason: str | None = None
-    adapter: Adapter | None = None
+    adapter: Any = None
     probe: ProbeResult | None = None
     tokenizer: Any = None
     holds: int = 0
@@ -73,13 +85,13 @@ class AdapterStore:
     def __init__(
         self,
         *,
-        check: Callable[[Path], AdapterPlan],
+        check: Callable[[Path], Plan],
         read_tokenizer: Callable[[Path], Any],
-        load: Callable[[AdapterPlan], Adapter],
-        prove: Callable[[Adapter, Path], ProbeResult],
+        load: Callable[[Any], Any],
+        prove: Callable[[Any, Path], ProbeResult],
         max_resident: int,
         on_change: Callable[[], None],
-        on_evict: Callable[[Adapter], None],
+        on_evict: Callable[[Any], None],
         prepare_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._check = check
@@ -226,7 +238,7 @@ class AdapterStore:
             version.pins -= 1
             self._retire(version)
 
-    def adapter(self, key: str) -> Adapter:
+    def adapter(self, key: str) -> Any:
         """The adapter of a pinned version."""
         adapter = self._versions[key].adapter
         assert adapter is not None
@@ -322,12 +334,12 @@ class AdapterStore:
             version.adapter = None
             version.state = VersionState.REGISTERED
 
-    def _settle(self, version: Version, adapter: Adapter) -> None:
+    def _settle(self, version: Version, adapter: Any) -> None:
         version.adapter = adapter
         version.state = VersionState.READY
         self._resident[version.key] = version
 
-    def _read(self, version: Version) -> tuple[Adapter, ProbeResult]:
+    def _read(self, version: Version) -> tuple[Any, ProbeResult]:
         assert version.plan is not None
         try:
             adapter = self._load(version.plan)

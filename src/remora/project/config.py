@@ -52,6 +52,10 @@ class ModelSection(Section):
         examples=[4096],
         description="Tokens of prompt and answer together. Unset: the model's own limit.",
     )
+    trust_remote_code: bool = Field(
+        False,
+        description="Whether a model may run Python code that comes with it. Read it before.",
+    )
 
 
 def _from_path(value: Any) -> Any:

@@ -160,6 +160,9 @@ class ModelAnswer(BaseModel):
     reason: str | None = Field(description="Why it failed.")
     digest: str
     rank: int | None
+    runtime: Literal["remora", "transformers"] | None = Field(
+        description="Whose modeling code runs it; transformers' is slower. Null while loading."
+    )
     probe: ProbeBody | None = Field(description="Null for the base, and before the first load.")
 
 

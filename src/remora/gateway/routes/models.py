@@ -53,5 +53,6 @@ def model_body(card: ModelCard) -> dict[str, Any]:
         "reason": card.reason,
         "digest": card.digest,
         "rank": card.rank,
+        "runtime": card.runtime,
         "probe": None if card.probe is None else asdict(card.probe),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from remora.formats.folder import Folder
@@ -29,7 +29,8 @@ class Base:
 
     ``origin`` is what it is called where it lies: a folder's name, or publisher/model. ``tensors``
     are of all shards, ``broken`` is True if a shard could not be read: then what is missing proves
-    nothing. ``embeddings`` counts the rows of the token embeddings, None if they were not found.
+    nothing. ``foreign``: it is of no family whose names of layers are known, so neither does it.
+    ``embeddings`` counts the rows of the token embeddings, None if they were not found.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Base:
     modules: Modules
     vocabulary: Vocabulary
     embeddings: int | None
+    foreign: bool = False
 
     @property
     def architecture(self) -> str | None:
@@ -86,6 +88,7 @@ def read_base(
     rows = max(embeddings, default=None)
     base = Base(name, origin, folder, config, tensors, broken, Modules(tensors), vocabulary, rows)
     if config and base.architecture not in architectures:
+        base = replace(base, foreign=True)
         reason = f"{base.architecture!r} is not one of {', '.join(sorted(architectures))}"
         say(rules.BASE_ARCHITECTURE, CONFIG, reason, "architectures")
     found += _layers(base) + _tokens(base)

@@ -36,9 +36,10 @@ BASE_CONFIG = Rule(
 )
 BASE_ARCHITECTURE = Rule(
     "base-architecture",
-    Severity.ERROR,
-    "Remora does not run the base model's architecture.",
-    "The README lists the families that Remora runs.",
+    Severity.WARNING,
+    "Remora's own decoder does not run the base model's architecture: transformers' code does, if"
+    " it knows it, and slower.",
+    "`pip install 'remora-serve[transformers]'` installs it.",
 )
 BASE_WEIGHTS = Rule(
     "base-weights",

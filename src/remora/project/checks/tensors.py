@@ -63,7 +63,7 @@ def check_tensors(
 ) -> tuple[Layout, list[Diagnostic]]:
     """Sort an adapter's tensors, and say what is wrong: one diagnostic a rule, with the first."""
     layout = Layout()
-    if base.broken:
+    if base.broken or base.foreign:
         return layout, []
     _sort(base, header, layout)
     for pair in layout.pairs:

@@ -1,0 +1,77 @@
+"""Scores of one token sequence at a time by the decoder, beside the batch and its KV cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from remora.engine.attention import Attention
+from remora.engine.decoder import Decoder
+from remora.engine.errands import Errands
+from remora.engine.extents import Extent, size_for
+from remora.engine.kv_cache import KVCache
+from remora.engine.request import SamplingParams
+from remora.engine.rope import places_of
+from remora.engine.scheduler import Chunk, Step
+from remora.engine.sequence import Sequence as Row
+from remora.lora.adapter import Adapter
+from remora.lora.batch import LoraStep, Segment
+
+_CHUNK = 32  # Tokens of one pass, which then takes about as long as a step.
+
+
+class DecoderScorer:
+    """A `Scorer` over a decoder: each pass is an errand of the engine's."""
+
+    def __init__(self, decoder: Decoder, errands: Errands, dtype: torch.dtype, device: str) -> None:
+        self._decoder = decoder
+        self._errands = errands
+        self._dtype = dtype
+        self._device = device
+
+    @property
+    def vocab(self) -> int:
+        return self._decoder.config.vocab
+
+    @property
+    def positions(self) -> int:
+        """The most tokens of a sequence."""
+        return self._decoder.config.max_positions
+
+    def scores(
+        self, tokens: Sequence[int], adapter: Adapter | None, *, first: int = 0
+    ) -> Iterator[Tensor]:
+        """See `Scorer.scores`."""
+        extent = Extent(0, size_for(len(tokens)))
+        cache = KVCache(self._decoder.config, extent.size, self._dtype, self._device)
+        row = Row(list(tokens), len(tokens), len(tokens), SamplingParams(), extent=extent)
+        row.long = row.exceeds(self._decoder.config.switches_at)
+        while row.remaining:
+            count = min(row.remaining, _CHUNK)
+            skip = min(max(first - row.computed, 0), count)
+            forward = partial(self._forward, Chunk(row, count), skip, cache, adapter)
+            yield self._errands.call(forward)
+            row.computed += count
+
+    @torch.inference_mode()
+    def _forward(self, chunk: Chunk, skip: int, cache: KVCache, adapter: Adapter | None) -> Tensor:
+        """Scores after all tokens of a chunk but the first few, [count - skip, vocab]."""
+        begin, count = chunk.sequence.computed, chunk.count
+        tokens = torch.tensor(chunk.sequence.tokens[begin : begin + count], device=self._device)
+        positions = torch.arange(begin, begin + count, device=self._device)
+        step = Step((), (chunk,))
+        attention = Attention(self._decoder.config, cache, step, positions, self._dtype)
+        places = places_of(step, positions, self._decoder.config.switches_at)
+        hidden = self._decoder.forward(tokens, places, attention, _alone(adapter, count))
+        if skip == count:
+            return hidden.new_empty(0, self._decoder.config.vocab)
+        return self._decoder.logits(hidden[skip:], _alone(adapter, count - skip)).cpu()
+
+
+def _alone(adapter: Adapter | None, rows: int) -> LoraStep | None:
+    if adapter is None:
+        return None
+    return LoraStep(None, (), [Segment(slice(0, rows), adapter)])

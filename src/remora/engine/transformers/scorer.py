@@ -1,0 +1,46 @@
+"""Scores of one token sequence at a time by a model of transformers, beside the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from remora.engine.errands import Errands
+from remora.engine.transformers.adapters import PeftAdapter
+from remora.engine.transformers.model import CausalModel
+
+_CHUNK = 32  # Tokens of one pass, which then takes about as long as a step.
+
+
+class TransformersScorer:
+    """A `remora.engine.scorer.Scorer`: each pass is an errand of the engine's."""
+
+    def __init__(self, model: CausalModel, errands: Errands) -> None:
+        self._model = model
+        self._errands = errands
+
+    @property
+    def vocab(self) -> int:
+        return self._model.vocab
+
+    @property
+    def positions(self) -> int:
+        return self._model.max_positions
+
+    def scores(
+        self, tokens: Sequence[int], adapter: PeftAdapter | None, *, first: int = 0
+    ) -> Iterator[Tensor]:
+        """See `remora.engine.scorer.Scorer.scores`."""
+        cache = self._model.new_cache()
+        for begin in range(0, len(tokens), _CHUNK):
+            piece = tokens[begin : begin + _CHUNK]
+            scores = self._errands.call(partial(self._forward, piece, cache, adapter))
+            yield scores[min(max(first - begin, 0), len(piece)) :]
+
+    @torch.inference_mode()
+    def _forward(self, tokens: Sequence[int], cache: Any, adapter: PeftAdapter | None) -> Tensor:
+        return self._model.forward(tokens, cache, adapter, keep=len(tokens)).cpu()
