@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cli.conftest import Remora
 from tests.cli.serving import Serving, named
 from tests.engine.oracle import make_adapter, make_model
 from tests.engine.other_families import ADAPTERS
@@ -34,6 +35,15 @@ def model(tmp_path: Path) -> Tiny:
     base = make_model(tmp_path / "base", "gpt2")
     adapter = make_adapter(base, tmp_path / "tone", ADAPTERS["gpt2"]["some"])
     return Tiny(tmp_path, "gpt2", {"tone": adapter})
+
+
+def test_check_warns_of_it_and_refuses_nothing(model: Tiny, remora: Remora) -> None:
+    ran = remora("check", str(model.base), str(model.adapters["tone"]), "--json")
+    assert ran.code == 0, ran.err
+    found = [event for event in ran.events if event["event"] == "diagnostic"]
+    assert [(e["code"], e["severity"]) for e in found if e["severity"] != "note"] == [
+        ("base-architecture", "warning")
+    ]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import re
 import shutil
@@ -212,4 +213,18 @@ async def test_a_model_with_a_state_of_another_kind_is_refused(tmp_path: Path) -
     backend = await asyncio.to_thread(start, base, {})
     assert backend.status().phase is Phase.FAILED
     assert "keys and values" in str(backend.status().hint)
+    await backend.close()
+
+
+async def test_without_transformers_it_is_said_how_to_install_it(
+    tiny: Tinies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *a: None if name == "peft" else find(name, *a)
+    )
+    backend = await asyncio.to_thread(start, tiny("gpt2").base, {})
+    assert "GPT2LMHeadModel" in backend.status().detail
+    assert "peft can't be imported" in backend.status().detail
+    assert "remora-serve[transformers]" in str(backend.status().hint)
     await backend.close()

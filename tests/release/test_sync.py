@@ -113,6 +113,14 @@ def test_a_link_that_leaves_the_project_is_refused(tmp_path: Path, share: Direct
     assert not list(share.root.iterdir())
 
 
+def test_a_models_own_code_goes_along(tmp_path: Path, share: DirectoryShare) -> None:
+    project = make_project(tmp_path / "project")
+    (project.base / "modeling_own.py").write_text("pass\n", encoding="utf-8")
+    (project.base / "README.md").write_text("# Own\n", encoding="utf-8")
+    names = [source.name for source in local_sources(project, share).base]
+    assert names == ["config.json", "model.safetensors", "modeling_own.py"]
+
+
 @needs_links
 def test_links_within_the_hugging_face_cache_are_followed(
     tmp_path: Path, share: DirectoryShare

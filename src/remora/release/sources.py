@@ -27,8 +27,9 @@ from remora.release.share_tree import ShareFolder, on_share
 
 INDEX = "model.safetensors.index.json"
 
-# What a Hugging Face folder holds that serving needs; other formats of the weights do not.
-_SERVED = {".json", ".jinja", ".txt", ".model", ".tiktoken"}
+# What a Hugging Face folder holds that serving needs; other formats of the weights do not. A
+# model's own code is taken along, and run only where `trust_remote_code` says so.
+_SERVED = {".json", ".jinja", ".txt", ".model", ".tiktoken", ".py"}
 
 
 @dataclass(frozen=True, slots=True)
