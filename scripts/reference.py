@@ -218,9 +218,9 @@ def models_page() -> str:
     lines = [
         NOTE,
         "# Models\n",
-        "A base model is run if its `config.json` names one of these architectures. Each is held",
-        "against transformers and PEFT by the tests: greedy answers of the base and of adapters in",
-        "one batch are equal, token for token.\n",
+        "Remora's own decoder runs a base model if its `config.json` names one of these",
+        "architectures. Each is held against transformers and PEFT by the tests: greedy answers of",
+        "the base and of adapters in one batch are equal, token for token.\n",
         "| architecture | models | layers that adapters may change | beside Llama's |",
         "| --- | --- | --- | --- |",
     ]
