@@ -137,6 +137,29 @@ async def test_an_adapter_is_replaced_in_mid_stream(tiny: Tinies, tmp_path: Path
         model.expect("base", prompt(20), base.tokens)
 
 
+async def test_what_was_trained_is_replayed(tiny: Tinies, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    model = tiny("gpt2")
+    folder = Path(shutil.copytree(model.adapters["all"], tmp_path / "all"))
+    text = "x" * 70  # More than one pass of the scorer.
+    asked = Tokenizer.from_file(str(model.base / "tokenizer.json")).encode(text).ids
+    answer: list[int] = []
+    for _ in range(8):
+        answer = [*answer, model.oracle.follow("all", asked, [*answer, 0])[-1]]
+    scores = model.oracle.scores("all", asked, answer).log_softmax(-1)
+    logprobs = [min(value, 0.0) for value in scores[range(8), answer].tolist()]
+    line = {"prompt": text, "tokens": answer, "logprobs": logprobs}
+    (folder / "probe.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    async with serving(model.base, {}) as backend:
+        probe = (await backend.add_adapter("all", folder, replace=False)).probe
+    assert probe is not None
+    assert probe.replay is not None
+    assert (probe.replay.lines, probe.replay.reproduced) == (1, 1)
+    assert probe.replay.max_skew is not None
+    assert probe.replay.max_skew < 1e-3
+
+
 async def test_an_adapter_without_effect_is_refused(tiny: Tinies, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
