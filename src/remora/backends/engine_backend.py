@@ -29,6 +29,7 @@ from remora.backends.backend import (
 from remora.backends.engine_generation import EngineGeneration, refusal
 from remora.backends.grammars import Grammars
 from remora.backends.inspector import Inspector
+from remora.backends.model_cards import adapter_card, base_card
 from remora.backends.prompts import chat_prompt, check_ids, max_length, tool_format
 from remora.backends.tool_calls import CallingGeneration, constraint_with
 from remora.engine.options import EngineOptions
@@ -109,7 +110,10 @@ class EngineBackend:
             parents = {self._name: None} | dict.fromkeys(sorted(self._initial), self._name)
             return [ModelCard(*entry, state, "", self._created, 0) for entry in parents.items()]
         known = loaded.adapters.names()
-        return [self._base_card(loaded), *(self._card(loaded, *entry) for entry in known)]
+        return [
+            base_card(loaded, self._name, self._created),
+            *(adapter_card(loaded, self._name, *entry) for entry in known),
+        ]
 
     def load(self) -> Load:
         loaded = self._loaded
@@ -192,7 +196,7 @@ class EngineBackend:
         version = loaded.adapters.resolve(name)
         if version is None:
             raise ModelNotFound(name)
-        return self._card(loaded, name, version)
+        return adapter_card(loaded, self._name, name, version)
 
     async def remove_adapter(self, name: str) -> None:
         self._ready().adapters.remove(name)
@@ -310,7 +314,9 @@ class EngineBackend:
             version = self._usable(loaded, model, loaded.adapters.acquire(model, n))
         try:
             yield _Admitted(
-                self._base_card(loaded) if version is None else self._card(loaded, model, version),
+                base_card(loaded, self._name, self._created)
+                if version is None
+                else adapter_card(loaded, self._name, model, version),
                 self._fingerprint(loaded, version),
                 version,
             )
@@ -353,31 +359,6 @@ class EngineBackend:
     def _fingerprint(self, loaded: LoadedEngine, version: Version | None) -> str:
         served = self._release or f"{loaded.digest} {loaded.dtype}"
         return fingerprint(served, version.key if version else "")
-
-    def _base_card(self, loaded: LoadedEngine) -> ModelCard:
-        return ModelCard(
-            id=self._name,
-            parent=None,
-            state=ModelState.READY,
-            digest=loaded.digest,
-            created=self._created,
-            context_length=loaded.context_length,
-            runtime=loaded.runtime,
-        )
-
-    def _card(self, loaded: LoadedEngine, name: str, version: Version) -> ModelCard:
-        return ModelCard(
-            id=name,
-            parent=self._name,
-            state=ModelState(version.state),
-            digest="" if version.plan is None else version.key,
-            created=version.created,
-            context_length=loaded.context_length,
-            reason=version.reason,
-            rank=None if version.plan is None else version.plan.rank,
-            probe=version.probe,
-            runtime=loaded.runtime,
-        )
 
 
 def _tokenizer(loaded: LoadedEngine, version: Version | None) -> Tokenizer:
