@@ -32,21 +32,13 @@ Remora = Callable[..., Ran]
 
 
 @pytest.fixture
-def _loggers_as_before() -> Iterator[None]:
-    """Logs must not go to a stream that a test has captured and closed."""
+def remora(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Remora]:
+    """Runs the command line in this process, from `main` on.
+
+    Loggers are as before in the end: they must not write to a stream that a test has closed.
+    """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
-    yield
-    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
-        logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
-
-
-@pytest.fixture
-def remora(
-    _loggers_as_before: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Remora:
-    """Runs the command line in this process, from `main` on."""
 
     def run(*arguments: str, answers: str = "") -> Ran:
         monkeypatch.setattr(sys, "argv", ["remora", *arguments])
@@ -59,7 +51,10 @@ def remora(
         printed = capsys.readouterr()
         return Ran(code, printed.out, printed.err)
 
-    return run
+    yield run
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture

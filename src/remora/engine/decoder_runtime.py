@@ -63,7 +63,7 @@ class DecoderRuntime:
         return ModelRunner(self.decoder, self.cache, resident, self.dtype, self.device)
 
     def scorer(self, errands: Errands) -> DecoderScorer:
-        return DecoderScorer(self.decoder, errands, self.dtype, self.device)
+        return DecoderScorer(self.decoder, errands, self.dtype, self.device, self.positions)
 
 
 def load_decoder_runtime(

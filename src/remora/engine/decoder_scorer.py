@@ -24,13 +24,19 @@ _CHUNK = 32  # Tokens of one pass, which then takes about as long as a step.
 
 
 class DecoderScorer:
-    """A `Scorer` over a decoder: each pass is an errand of the engine's."""
+    """A `Scorer` over a decoder: each pass is an errand of the engine's.
 
-    def __init__(self, decoder: Decoder, errands: Errands, dtype: torch.dtype, device: str) -> None:
+    ``positions`` [tokens] is the context that the decoder was prepared for.
+    """
+
+    def __init__(
+        self, decoder: Decoder, errands: Errands, dtype: torch.dtype, device: str, positions: int
+    ) -> None:
         self._decoder = decoder
         self._errands = errands
         self._dtype = dtype
         self._device = device
+        self._positions = positions
 
     @property
     def vocab(self) -> int:
@@ -39,7 +45,7 @@ class DecoderScorer:
     @property
     def positions(self) -> int:
         """The most tokens of a sequence."""
-        return self._decoder.config.max_positions
+        return self._positions
 
     def scores(
         self, tokens: Sequence[int], adapter: Adapter | None, *, first: int = 0
