@@ -1,0 +1,1 @@
+"""Configuration to resources: Azure Container Apps for inference."""
