@@ -23,6 +23,19 @@ Each one says what is wrong, and carries a hint of what to do next::
     │   ├── ReleaseConflict      another one was published at the same time       exit 6
     │   └── ReleaseRefused       the server can't serve it                        exit 6
     ├── TargetError              a target can't run or reach its server           exit 7
+    ├── AzureError               Azure can't do, or refused, what was asked       exit 8
+    │   ├── AzureSignIn          nobody is signed in, or to another tenant        exit 8
+    │   ├── AzureDenied          the user's role does not allow it                exit 8
+    │   ├── AzureNotFound        there is no such thing in the subscription       exit 8
+    │   ├── AzureUnregistered    the subscription has not registered a provider   exit 8
+    │   ├── AzureQuota           the quota or the capacity does not suffice       exit 8
+    │   ├── AzureRegion          the region does not offer it                     exit 8
+    │   ├── AzurePolicy          a policy of the organisation forbids it          exit 8
+    │   ├── AzureNameTaken       another resource has that name                   exit 8
+    │   ├── AzureConflict        something else changes it now, or holds it       exit 8
+    │   ├── AzureThrottled       too many requests; later it may work             exit 8
+    │   ├── AzureUnavailable     Azure can't be reached, or has a fault           exit 8
+    │   └── DeploymentFailed     a deployment ended without success               exit 8
     ├── RequestError             a request is wrong                               HTTP 400
     │   ├── PromptTooLong        prompt and answer exceed the context             HTTP 400
     │   ├── Unauthorized         no key, or not the right one                     HTTP 401
@@ -162,6 +175,64 @@ class TargetError(RemoraError):
     """A target can't run its server, or can't reach it."""
 
     exit_code = 7
+
+
+class AzureError(RemoraError):
+    """Azure can't do what was asked, or refused it; ``code`` is Azure's own name for it."""
+
+    exit_code = 8
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class AzureSignIn(AzureError):
+    """Nobody is signed in to Azure, or not to the right tenant."""
+
+
+class AzureDenied(AzureError):
+    """The user's role does not allow it."""
+
+
+class AzureNotFound(AzureError):
+    """There is no such resource, resource group or subscription."""
+
+
+class AzureUnregistered(AzureError):
+    """The subscription has not registered a resource provider."""
+
+
+class AzureQuota(AzureError):
+    """The quota, or what the region has to give, does not suffice."""
+
+
+class AzureRegion(AzureError):
+    """The region does not offer what was asked for."""
+
+
+class AzurePolicy(AzureError):
+    """A policy of the organisation forbids it."""
+
+
+class AzureNameTaken(AzureError):
+    """A name is taken by another resource, perhaps of somebody else."""
+
+
+class AzureConflict(AzureError):
+    """The resource is being changed by something else, or is locked."""
+
+
+class AzureThrottled(AzureError):
+    """Azure refused for too many requests; the same may work later."""
+
+
+class AzureUnavailable(AzureError):
+    """Azure can't be reached, or failed by itself; the same may work later."""
+
+
+class DeploymentFailed(AzureError):
+    """A deployment was cancelled or ended without success, for no reason that is told apart."""
 
 
 class RequestError(RemoraError):

@@ -10,6 +10,7 @@
 | 5 | the share can't be read or written |
 | 6 | a release can't be made, read, published or served |
 | 7 | a target can't run or reach its server |
+| 8 | Azure can't do, or refused, what was asked |
 | 75 | `serve --share` asks to be started again: another release needs a restart |
 | 130 | interrupted with Ctrl-C |
 """
