@@ -144,7 +144,16 @@ class ShareFull(ShareError):
 
 
 class ShareUnavailable(ShareError):
-    """The share can't be reached now; the same may work later."""
+    """The share can't be reached now; the same may work later.
+
+    ``retry_after`` is how long it asked to be left alone, in seconds.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class ReleaseError(RemoraError):

@@ -4,7 +4,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from remora.errors import (
 from remora.release import copying, directory_share
 from remora.release.directory_share import DirectoryShare
 from remora.release.retrying_share import Patience, RetryingShare
+from remora.release.share import Share
 from remora.release.share_path import SharePath
+from tests.azure.file_accounts import file_service
 from tests.release.share_contract import FILE, ShareContract, get, put
 
 
@@ -42,6 +44,13 @@ class TestHookedShare(ShareContract):
     share = pytest.fixture(
         lambda self, tmp_path: HookedShare(directory(tmp_path), lambda _op, _path: None)
     )
+
+
+class TestAzureFileShare(ShareContract):
+    @pytest.fixture
+    def share(self, tmp_path: Path) -> Iterator[Share]:
+        with file_service(tmp_path / "azure") as (_service, share):
+            yield share
 
 
 class TestWithoutFastPaths(ShareContract):

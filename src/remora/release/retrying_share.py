@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from remora.errors import ShareNotFound, ShareUnavailable
+from remora.errors import ShareExists, ShareNotFound, ShareUnavailable
 from remora.release.share import Entry, Share
 from remora.release.share_path import SharePath
 
@@ -18,7 +18,8 @@ Result = TypeVar("Result")
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for a share: ``total`` seconds for one call, with pauses that double from
-    ``first`` to ``longest``. ``on_wait`` hears why, and how long the next pause is."""
+    ``first`` to ``longest``, or as long as the share asks for. ``on_wait`` hears why, and how long
+    the next pause is."""
 
     total: float = 60.0
     first: float = 0.25
@@ -82,9 +83,9 @@ class RetryingShare:
             tries += 1
             try:
                 self._share.rename(source, target, replace=replace)
-            except ShareNotFound:
+            except (ShareExists, ShareNotFound):
                 # The earlier try may have been done, and only its answer been lost.
-                if tries == 1 or self._share.stat(target) is None:
+                if tries == 1 or self._share.stat(source) or not self._share.stat(target):
                     raise
 
         self._insist(once)
@@ -103,6 +104,7 @@ class RetryingShare:
                 return call()
             except ShareUnavailable as error:
                 away = patience.clock() - begin
+                pause = max(pause, error.retry_after or 0.0)
                 if away + pause > patience.total:
                     raise ShareUnavailable(
                         f"{error}; it was waited for {away:.0f} s", hint=error.hint
