@@ -14,7 +14,7 @@ from azure.core.credentials import AccessToken
 
 from remora.azure.file_share import AzureFileShare
 from tests.azure.double.files import FileService
-from tests.azure.double.listener import served
+from tests.azure.served import served
 
 ACCOUNT, SHARE = "account", "files"
 KEY = base64.b64encode(b"a key of the account").decode()

@@ -18,11 +18,11 @@ from remora.errors import (
 )
 from remora.release.retrying_share import Patience, RetryingShare
 from remora.release.share_path import SharePath
-from tests.azure.double.certificate import Certificate, make_certificate
 from tests.azure.double.file_faults import Kind
 from tests.azure.double.files import FileService
-from tests.azure.double.listener import served
 from tests.azure.file_accounts import ACCOUNT, KEY, SHARE, OneAccount, Tokens, file_service
+from tests.azure.own_certificate import Certificate, make_certificate
+from tests.azure.served import served
 from tests.release.share_contract import FILE, get, put
 
 

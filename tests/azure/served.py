@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.azure.double.certificate import Certificate
+from tests.azure.own_certificate import Certificate
 
 
 @contextmanager
