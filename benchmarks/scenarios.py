@@ -156,6 +156,8 @@ def joining(session: Session, adapter: Path, name: str) -> Joining:
         load.read_json(connection.collector.pieces)
 
     burst = session.burst(Workload(8, "each"), 2 * session.new_tokens, join)
+    # Forgotten, it leaves memory: the next to join is not one that is there already.
+    session.server.delete(f"{session.contender.add_adapter}/{name}")
     return pauses([stream.arrivals for stream in burst.streams], begin, end)
 
 

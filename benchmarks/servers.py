@@ -52,6 +52,14 @@ class Server:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return None
 
+    def delete(self, path: str) -> None:
+        """Delete what is at ``path``; raises `ServerFailed` where that is refused."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()
+        except urllib.error.URLError as error:
+            raise ServerFailed(f"DELETE {path}: {error}") from error
+
     def memory_peak(self) -> float | None:
         """Largest resident set of the process so far [MB], or None where /proc isn't."""
         try:

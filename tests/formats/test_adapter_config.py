@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remora.errors import AdapterBroken
-from remora.formats.adapter_config import adapter_digest, read_adapter_config
+from remora.formats.adapter_config import adapter_digest, adapter_stamp, read_adapter_config
 
 
 def write(folder: Path, config: object, weights: bytes = b"x") -> Path:
@@ -66,3 +69,24 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     assert adapter_digest(write(tmp_path / "copy", {"r": 1})) == one
     assert adapter_digest(write(tmp_path / "two", {"r": 2})) != one
     assert adapter_digest(write(tmp_path / "three", {"r": 1}, b"y")) != one
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps no time of a change")
+def test_a_stamp_tells_a_change_that_keeps_size_and_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = write(tmp_path, {}, b"one") / "adapter_model.safetensors"
+    assert adapter_stamp(tmp_path) is None, "changed too shortly ago to tell"
+    now, before = time.time_ns, weights.stat()
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60_000_000_000)
+    stamp = adapter_stamp(tmp_path)
+    assert stamp is not None
+    assert adapter_stamp(tmp_path) == stamp
+    while weights.stat().st_ctime_ns == before.st_ctime_ns:  # Until the file system's clock ticks.
+        weights.write_bytes(b"two")
+        os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert adapter_stamp(tmp_path) != stamp
+
+
+def test_there_is_no_stamp_of_a_missing_file(tmp_path: Path) -> None:
+    assert adapter_stamp(tmp_path) is None

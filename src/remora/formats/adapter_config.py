@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,10 @@ TEXT_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
+# Some file systems keep times to two seconds.
+_SETTLED = 3_000_000_000  # ns
+
+Stamp = tuple[tuple[str, int, int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,27 @@ def adapter_digest(folder: Path) -> str:
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
     return version_digest(digests)
+
+
+def adapter_stamp(folder: Path) -> Stamp | None:
+    """What tells without reading them that the files of `adapter_digest` are still the same.
+
+    None where it couldn't: a file was changed so shortly ago that the next change may bear the
+    same time (compare "racy" entries of Git's index), or the system doesn't keep the time of a
+    change.
+    """
+    names = (CONFIG_FILE, WEIGHTS_FILE, *text_files(folder))
+    try:
+        found = [(folder / name).stat() for name in names]
+    except OSError:
+        return None
+    changed = max(max(stat.st_mtime_ns, stat.st_ctime_ns) for stat in found)
+    if sys.platform == "win32" or time.time_ns() - changed < _SETTLED:
+        return None
+    return tuple(
+        (name, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        for name, stat in zip(names, found, strict=True)
+    )
 
 
 def text_files(folder: Path) -> list[str]:

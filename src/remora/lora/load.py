@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from remora.errors import AdapterBroken
 from remora.formats.adapter_config import WEIGHTS_FILE
 from remora.formats.peft_keys import Role
+from remora.formats.safetensors_header import BrokenHeader
 from remora.lora.adapter import Adapter
 from remora.lora.base_tensors import BaseSite, BaseTensors
 from remora.lora.plan import AdapterPlan, ModulePlan
 from remora.lora.sites import Part, Sites
 from remora.lora.trained_rows import Reader, load_vocabulary
 from remora.lora.update import Update, fuse, update_of
+from remora.lora.weights_file import WeightsFile, is_finite
 
 
 def load_adapter(
@@ -28,11 +29,11 @@ def load_adapter(
     """
     path = plan.folder / WEIGHTS_FILE
     try:
-        with safe_open(path, framework="pt") as file:
+        with WeightsFile(path) as file:
 
             def read(module: ModulePlan) -> dict[Role, Tensor]:
-                tensors = {role: file.get_tensor(name) for role, name in module.tensors.items()}
-                if not all(tensor.isfinite().all() for tensor in tensors.values()):
+                tensors = {role: file.read(name) for role, name in module.tensors.items()}
+                if not all(map(is_finite, tensors.values())):
                     raise AdapterBroken(
                         f"{path} holds NaN or infinite weights",
                         hint="The training diverged; train again.",
@@ -41,7 +42,7 @@ def load_adapter(
 
             updates = _updates(plan, sites, base, read)
             vocabulary, updates[sites.head] = load_vocabulary(plan, sites, base, read)
-    except (OSError, SafetensorError) as error:
+    except (OSError, BrokenHeader) as error:
         raise AdapterBroken(f"{path} can't be read: {error}", hint="Copy it again.") from error
     return Adapter(updates, plan.rank, vocabulary).to(dtype, device)
 

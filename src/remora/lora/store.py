@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
-from remora.formats.adapter_config import adapter_digest
+from remora.formats.adapter_config import Stamp, adapter_digest, adapter_stamp
 from remora.lora.probe import ProbeResult
 
 logger = logging.getLogger(__name__)
@@ -56,12 +56,13 @@ class Version:
     ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run. ``probe``
     is what its proof found, None until it has been in memory once. ``adapter`` is whatever the
     engine runs with, None while it is not in memory; ``tokenizer`` is whatever it makes tokens of
-    prompts with, and text of answers.
+    prompts with, and text of answers. ``stamp`` was the files' when they were digested.
     """
 
     key: str
     folder: Path
     plan: Plan | None
+    stamp: Stamp | None = None
     created: int = field(default_factory=lambda: int(time.time()))
     state: VersionState = VersionState.REGISTERED
     reason: str | None = None
@@ -259,9 +260,9 @@ class AdapterStore:
         """The version that a folder holds now: a known one if its digest is known."""
         plan = self._check(folder)
         tokenizer = self._read_tokenizer(folder)
-        key = adapter_digest(folder)
+        stamp, key = adapter_stamp(folder), adapter_digest(folder)
         with self._lock:
-            return self._known(key) or Version(key, folder, plan, tokenizer=tokenizer)
+            return self._known(key) or Version(key, folder, plan, stamp, tokenizer=tokenizer)
 
     def _known(self, key: str) -> Version | None:
         # What is staged is in memory, and no name leads to it yet.
@@ -366,6 +367,8 @@ class AdapterStore:
 
 
 def _refuse_changed(version: Version) -> None:
+    if version.stamp is not None and adapter_stamp(version.folder) == version.stamp:
+        return
     if adapter_digest(version.folder) != version.key:
         raise AdapterBroken(
             f"{version.folder} has changed since it was registered",
