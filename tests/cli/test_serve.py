@@ -29,6 +29,9 @@ BODY = {"model": "tone", "messages": [{"role": "user", "content": "Hi"}], "max_t
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serve")
     base = make_model(folder / "base", "llama2")
+    settings = base / "generation_config.json"
+    said = json.loads(settings.read_text("utf-8")) if settings.is_file() else {}
+    settings.write_text(json.dumps(said | {"top_k": 7}), "utf-8")
     adapter = make_adapter(base, folder / "tone", ADAPTERS["attention"])
     return folder_of(base, adapter, folder / "project")
 
@@ -68,6 +71,20 @@ def test_the_endpoint_answers_and_chat_talks_to_it(serving: Started, remora: Rem
     assert ran.code == 0
     assert named(ran.events, "finish")["reason"] in {"stop", "length"}
     assert named(ran.events, "usage")["prompt_tokens"] > 0
+
+
+def default_top_k(events: list[dict[str, Any]]) -> int:
+    url = named(events, "ready")["url"]
+    [found] = {each["defaults"]["top_k"] for each in httpx.get(f"{url}/v1/models").json()["data"]}
+    return int(found)
+
+
+def test_the_model_s_own_sampling_is_the_default_unless_it_is_turned_off(
+    serving: Started, project: Path
+) -> None:
+    assert default_top_k(serving[1]) == 7
+    with Serving(str(project), "--no-generation-config", "--json") as process:
+        assert default_top_k(process.until("ready")) == 0
 
 
 def test_an_unknown_model_is_told_with_the_nearest(serving: Started, remora: Remora) -> None:

@@ -33,7 +33,7 @@ from remora.backends.backend import (
     Status,
     Tokens,
 )
-from remora.engine.request import Delta, FinishReason, TokenLogprob, Usage
+from remora.engine.request import Delta, FinishReason, SamplingParams, TokenLogprob, Usage
 from remora.errors import (
     AdapterBroken,
     Conflict,
@@ -151,6 +151,7 @@ class ScriptedBackend:
         self.requests: list[ChatRequest | CompletionRequest] = []
         self.generations: list[ScriptedGeneration] = []
         self.closed = False
+        self.sampling = SamplingParams()
         self._draining = False
         self._cards = {
             "base": card("base", None),
@@ -168,6 +169,9 @@ class ScriptedBackend:
 
     def models(self) -> Sequence[ModelCard]:
         return list(self._cards.values())
+
+    def defaults(self) -> SamplingParams:
+        return self.sampling
 
     def load(self) -> Load:
         return Load(running=len(self._running()), kv_tokens_total=CONTEXT, steps=7, batch_rows=21)

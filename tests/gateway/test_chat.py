@@ -17,7 +17,8 @@ from remora.grammar.expression import (
     OneOf,
     Regex,
 )
-from tests.gateway.conftest import Endpoint
+from tests.gateway.conftest import Endpoint, Serve
+from tests.gateway.scripted_backend import ScriptedBackend
 
 HELLO: Any = [{"role": "user", "content": "hello dear world"}]
 
@@ -69,6 +70,18 @@ def test_stream_adds_up_to_the_whole_answer(endpoint: Endpoint) -> None:
 def test_defaults_change_nothing(endpoint: Endpoint) -> None:
     endpoint.openai.chat.completions.create(model="base", messages=HELLO)
     assert asked(endpoint) == ChatRequest("base", HELLO, SamplingParams())
+
+
+def test_the_model_s_defaults_hold_where_a_request_says_nothing(serve: Serve) -> None:
+    backend = ScriptedBackend()
+    backend.sampling = SamplingParams(temperature=0.6, top_p=0.9, top_k=20)
+    endpoint = serve(backend)
+    endpoint.openai.chat.completions.create(model="base", messages=HELLO, top_p=1)
+    assert asked(endpoint).sampling == SamplingParams(temperature=0.6, top_k=20)
+    endpoint.openai.completions.create(
+        model="base", prompt="a", temperature=0, extra_body={"top_k": -1}
+    )
+    assert backend.requests[-1].sampling == SamplingParams(temperature=0, top_p=0.9, max_tokens=16)
 
 
 def test_every_sampling_parameter_arrives(endpoint: Endpoint) -> None:

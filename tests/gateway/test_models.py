@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from remora.backends.backend import Phase
+from remora.engine.request import SamplingParams
 from tests.gateway.conftest import Endpoint, Serve
 from tests.gateway.scripted_backend import ScriptedBackend
 
@@ -35,6 +36,15 @@ def test_list(endpoint: Endpoint) -> None:
                 "replay": None,
                 "warnings": [],
             },
+            "defaults": {
+                "temperature": 1.0,
+                "top_p": 1.0,
+                "top_k": 0,
+                "min_p": 0.0,
+                "repetition_penalty": 1.0,
+                "presence_penalty": 0.0,
+                "frequency_penalty": 0.0,
+            },
         }.items()
     )
     assert models[0].model_dump()["parent"] is None
@@ -50,6 +60,15 @@ def test_retrieve(endpoint: Endpoint, name: str) -> None:
 def test_retrieve_unknown(endpoint: Endpoint) -> None:
     with pytest.raises(openai.NotFoundError, match="Did you mean 'support'"):
         endpoint.openai.models.retrieve("suport")
+
+
+def test_the_defaults_are_the_backend_s(serve: Serve) -> None:
+    backend = ScriptedBackend()
+    backend.sampling = SamplingParams(temperature=0.6, top_k=20)
+    client = serve(backend).openai
+    for name in ("base", "support"):
+        defaults = client.models.retrieve(name).model_dump()["defaults"]
+        assert (defaults["temperature"], defaults["top_k"], defaults["top_p"]) == (0.6, 20, 1.0)
 
 
 def test_answered_while_loading(serve: Serve) -> None:

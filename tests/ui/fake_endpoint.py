@@ -19,6 +19,7 @@ MODELS: list[Body] = [
         "digest": "sha256:1111222233334444",
         "rank": 8,
         "probe": {"outcome": "differs"},
+        "defaults": {"temperature": 0.6, "top_k": 0},
     },
     {"id": "broken", "parent": "base", "state": "failed", "reason": "adapter_model is missing"},
 ]
@@ -28,7 +29,10 @@ remora_running_requests 3.0
 remora_waiting_requests 1.0
 remora_engine_generated_tokens_total 500.0
 """
-GETS: dict[str, Any] = {"/v1/models": {"object": "list", "data": MODELS}, "/metrics": METRICS}
+GETS: dict[str, Any] = {
+    "/v1/models": {"object": "list", "data": MODELS, "release": "5eed5eed5eed"},
+    "/metrics": METRICS,
+}
 POSTS: dict[str, Any] = {
     "/tokenize": {"count": 12, "tokens": [1, 2, 3]},
     "/detokenize": {"prompt": "<|user|>What the template <made>"},

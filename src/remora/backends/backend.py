@@ -189,6 +189,10 @@ class Backend(Protocol):
         """The base first, then the adapters by name, loaded or not."""
         ...
 
+    def defaults(self) -> SamplingParams:
+        """How the tokens of a request are chosen that says nothing of it; of all models alike."""
+        ...
+
     def load(self) -> Load: ...
 
     async def chat(self, request: ChatRequest) -> Generation:

@@ -33,6 +33,7 @@ from remora.backends.model_cards import adapter_card, base_card
 from remora.backends.prompts import chat_prompt, check_ids, max_length, tool_format
 from remora.backends.tool_calls import CallingGeneration, constraint_with
 from remora.engine.options import EngineOptions
+from remora.engine.request import SamplingParams
 from remora.errors import (
     AdapterBroken,
     Conflict,
@@ -78,8 +79,10 @@ class EngineBackend:
         inspector: Inspector | None = None,
         prompts: Mapping[Path, PromptTemplate] | None = None,
         merge: Path | None = None,
+        defaults: SamplingParams | None = None,
     ) -> None:
-        """``merge`` is an adapter that becomes a part of the base; then there can be no others."""
+        """``merge`` is an adapter that becomes a part of the base; then there can be no others.
+        ``defaults`` are for what a request leaves out."""
         assert merge is None or not adapters
         self._base = base
         self._name = name
@@ -90,6 +93,7 @@ class EngineBackend:
         self._inspector = inspector
         self._prompts = dict(prompts or {})
         self._merge = merge
+        self._defaults = defaults or SamplingParams()
         self._status = Status(Phase.LOADING, "starting")
         self._created = int(time.time())
         self._loaded: LoadedEngine | None = None
@@ -114,6 +118,9 @@ class EngineBackend:
             base_card(loaded, self._name, self._created),
             *(adapter_card(loaded, self._name, *entry) for entry in known),
         ]
+
+    def defaults(self) -> SamplingParams:
+        return self._defaults
 
     def load(self) -> Load:
         loaded = self._loaded

@@ -62,6 +62,7 @@ def launch(
     """
     _check_installed()
     from remora.backends.engine_backend import EngineBackend
+    from remora.engine.generation_config import sampling_defaults
     from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
     from remora.reconcile.reconciler import Reconciler
@@ -91,11 +92,12 @@ def launch(
             },
             release=start.choice.served.id if start else "",
             merge=plan.merge,
+            defaults=sampling_defaults(project.base) if project.model.generation_config else None,
         )
         reconciler = Reconciler(backend, start) if start else None
         backend.start()
 
-        interface = _interface(plan, output, url_of(listener)) if with_ui else None
+        interface = _interface(plan, url_of(listener)) if with_ui else None
 
         def tell_ready(url: str) -> None:
             gc.freeze()  # What is there stays; no step of the engine shall wait for a look at it.
@@ -134,14 +136,13 @@ def stop_with_stdin(stop: Callable[[], None]) -> None:
     threading.Thread(target=wait, name="remora-stdin", daemon=True).start()
 
 
-def _interface(plan: Plan, output: Output, url: str) -> Interface | None:
+def _interface(plan: Plan, url: str) -> Interface | None:
     """The pages for the browser, where they are installed; they ask this server over HTTP."""
     if not is_ui_installed():
         return None
     from remora.ui.site import Site
 
-    hosts = plan.settings.allowed_hosts
-    return Site(url, allowed_hosts=hosts, on_ready=lambda: output.say("ui", url=url))
+    return Site(url, allowed_hosts=plan.settings.allowed_hosts)
 
 
 def _check_installed() -> None:

@@ -122,6 +122,15 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads of one step.", rich_help_panel=_ENGINE)
     ] = None,
+    generation_config: Annotated[
+        bool | None,
+        typer.Option(
+            "--generation-config/--no-generation-config",
+            help="Take the sampling that a request leaves out from the model's"
+            " generation_config.json (the default).",
+            rich_help_panel=_ENGINE,
+        ),
+    ] = None,
     trust_remote_code: Annotated[
         bool | None,
         typer.Option(
@@ -166,6 +175,7 @@ def serve(
         "dtype": dtype,
         "device": device,
         "context_length": context_length,
+        "generation_config": generation_config,
         "trust_remote_code": trust_remote_code,
     }
     engine = {

@@ -52,6 +52,11 @@ class ModelSection(Section):
         examples=[4096],
         description="Tokens of prompt and answer together. Unset: the model's own limit.",
     )
+    generation_config: bool = Field(
+        True,
+        description="Whether a request that says nothing of temperature, top_p, top_k, min_p or"
+        " repetition_penalty gets what the model's `generation_config.json` says.",
+    )
     trust_remote_code: bool = Field(
         False,
         description="Whether a model may run Python code that comes with it. Read it before.",

@@ -56,7 +56,7 @@ def parameter_fields() -> list[gr.components.Component]:
     """The fields, in an accordion of their own; read them with `parameters_of`."""
     fields: list[gr.components.Component] = []
     with gr.Accordion("Generation parameters", open=False, elem_classes="parameters"):
-        gr.Markdown("Empty means the model's own default.")
+        gr.Markdown("Empty means the model's own default, which is shown where it is known.")
         with gr.Row():
             fields += [
                 gr.Textbox(label=each.label, placeholder="default", max_lines=1, min_width=110)
@@ -85,4 +85,8 @@ def parameters_of(values: Sequence[Any]) -> dict[str, Any]:
 def hints(model: Model | None) -> list[Any]:
     """The model's defaults, to be shown in the empty number fields."""
     defaults = model.defaults if model else {}
-    return [gr.Textbox(placeholder=str(defaults.get(each.name, "default"))) for each in NUMBERS]
+    return [gr.Textbox(placeholder=_hint(defaults.get(each.name))) for each in NUMBERS]
+
+
+def _hint(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else "default"

@@ -143,6 +143,18 @@ class ProbeBody(BaseModel):
     warnings: list[str]
 
 
+class DefaultsBody(BaseModel):
+    """How the tokens of a request are chosen that leaves these parameters out."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    presence_penalty: float
+    frequency_penalty: float
+
+
 class ModelAnswer(BaseModel):
     """The base model or an adapter."""
 
@@ -164,6 +176,7 @@ class ModelAnswer(BaseModel):
         description="Whose modeling code runs it; transformers' is slower. Null while loading."
     )
     probe: ProbeBody | None = Field(description="Null for the base, and before the first load.")
+    defaults: DefaultsBody
 
 
 class ModelListAnswer(BaseModel):

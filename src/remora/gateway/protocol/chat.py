@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from remora.backends.backend import ChatRequest
+from remora.engine.request import SamplingParams
 from remora.errors import PromptTooLong, RequestError
 from remora.gateway.protocol.body import Body
 from remora.gateway.protocol.sampling import (
@@ -109,7 +110,9 @@ class ChatBody(SamplingBody, TemplateBody, ToolsBody):
 
     unsupported: ClassVar[dict[str, tuple[Any, ...]]] = CHAT_UNSUPPORTED
 
-    def request(self, *, max_n: int, max_prompt_chars: int | None) -> ChatRequest:
+    def request(
+        self, defaults: SamplingParams, *, max_n: int, max_prompt_chars: int | None
+    ) -> ChatRequest:
         """As value object; raises `RequestError` for what contradicts itself."""
         if self.top_logprobs is not None and not self.logprobs:
             raise RequestError("'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
@@ -117,6 +120,7 @@ class ChatBody(SamplingBody, TemplateBody, ToolsBody):
         if self.max_completion_tokens is not None:
             max_tokens = self.max_completion_tokens
         sampling = self.sampling(
+            defaults,
             max_tokens=max_tokens,
             logprobs=(self.top_logprobs or 0) if self.logprobs else None,
         )

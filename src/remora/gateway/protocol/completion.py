@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from remora.backends.backend import CompletionRequest
+from remora.engine.request import SamplingParams
 from remora.errors import RequestError
 from remora.gateway.protocol.chat import check_length
 from remora.gateway.protocol.sampling import (
@@ -45,7 +46,12 @@ class CompletionBody(SamplingBody):
         return list(prompt)
 
     def requests(
-        self, *, max_n: int, max_prompts: int, max_prompt_chars: int | None
+        self,
+        defaults: SamplingParams,
+        *,
+        max_n: int,
+        max_prompts: int,
+        max_prompt_chars: int | None,
     ) -> list[CompletionRequest]:
         """One value object for each prompt; raises `RequestError` for what can't be done."""
         n = self.choices(max_n)
@@ -71,6 +77,7 @@ class CompletionBody(SamplingBody):
             if isinstance(prompt, str):
                 check_length(len(prompt), max_prompt_chars, "prompt")
         sampling = self.sampling(
+            defaults,
             max_tokens=DEFAULT_MAX_TOKENS if self.max_tokens is None else self.max_tokens,
             logprobs=self.logprobs,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, JsonValue, StringConstraints
@@ -55,8 +56,10 @@ class SamplingBody(StructuredBody):
     stream_options: StreamOptions | None = None
     user: JsonValue = Field(None, description="Accepted; has no effect.")
 
-    def sampling(self, *, max_tokens: int | None, logprobs: int | None) -> SamplingParams:
-        """As value object; what the client left out keeps the defaults of `SamplingParams`."""
+    def sampling(
+        self, defaults: SamplingParams, *, max_tokens: int | None, logprobs: int | None
+    ) -> SamplingParams:
+        """As value object; what the client left out is taken from ``defaults``."""
         given: dict[str, Any] = {
             name: value for name in _SAME_NAME if (value := getattr(self, name)) is not None
         }
@@ -73,7 +76,7 @@ class SamplingBody(StructuredBody):
                 f"'min_tokens' ({self.min_tokens}) exceeds the {max_tokens} tokens at most.",
                 param="min_tokens",
             )
-        return SamplingParams(**given, max_tokens=max_tokens, logprobs=logprobs)
+        return replace(defaults, **given, max_tokens=max_tokens, logprobs=logprobs)
 
     def choices(self, limit: int) -> int:
         """``n``; raises `RequestError` when it exceeds the endpoint's limit."""
@@ -91,17 +94,17 @@ class SamplingBody(StructuredBody):
         return bool(self.stream_options.include_usage)
 
 
-_SAME_NAME = (
+SAMPLING = (
     "temperature",
     "top_p",
+    "top_k",
     "min_p",
     "repetition_penalty",
     "presence_penalty",
     "frequency_penalty",
-    "seed",
-    "min_tokens",
-    "ignore_eos",
 )
+"""What has a default that `/v1/models` tells."""
+_SAME_NAME = (*SAMPLING, "seed", "min_tokens", "ignore_eos")
 _VLLM_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "use_beam_search": (),
     "length_penalty": (1.0,),

@@ -19,8 +19,9 @@ from remora.gateway.routes.models import model_body, model_list
 
 async def list_adapters(request: Request) -> Response:
     """The adapters by name, without the base."""
-    cards = gateway_of(request).backend.models()
-    return json_response(model_list([card for card in cards if card.parent is not None]))
+    backend = gateway_of(request).backend
+    adapters = [card for card in backend.models() if card.parent is not None]
+    return json_response(model_list(adapters, backend.defaults()))
 
 
 async def add_adapter(request: Request) -> Response:
@@ -29,7 +30,7 @@ async def add_adapter(request: Request) -> Response:
     gateway = _writable(request)
     path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
     card = await gateway.backend.add_adapter(body.name, path, replace=bool(body.replace))
-    return json_response(model_body(card), 201)
+    return json_response(model_body(card, gateway.backend.defaults()), 201)
 
 
 async def put_adapter(request: Request) -> Response:
@@ -44,7 +45,8 @@ async def put_adapter(request: Request) -> Response:
     body = await read_body(request, ReplaceAdapterBody)
     gateway = _writable(request)
     path = await asyncio.to_thread(_folder, body.path, gateway.settings.adapter_root)
-    return json_response(model_body(await gateway.backend.add_adapter(name, path, replace=True)))
+    card = await gateway.backend.add_adapter(name, path, replace=True)
+    return json_response(model_body(card, gateway.backend.defaults()))
 
 
 async def remove_adapter(request: Request) -> Response:

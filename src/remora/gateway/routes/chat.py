@@ -22,7 +22,11 @@ async def create_chat_completion(request: Request) -> Response:
     settings = gateway.settings
     body = await read_body(request, ChatBody)
     include_usage = body.wants_usage()
-    asked = body.request(max_n=settings.max_n, max_prompt_chars=settings.max_prompt_chars)
+    asked = body.request(
+        gateway.backend.defaults(),
+        max_n=settings.max_n,
+        max_prompt_chars=settings.max_prompt_chars,
+    )
     logprobs = bool(body.logprobs)
 
     admission = admit(gateway, exchange, [lambda: gateway.backend.chat(asked)], asked.n)

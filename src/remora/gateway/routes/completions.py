@@ -27,6 +27,7 @@ async def create_completion(request: Request) -> Response:
     body = await read_body(request, CompletionBody)
     include_usage = body.wants_usage()
     asked = body.requests(
+        gateway.backend.defaults(),
         max_n=settings.max_n,
         max_prompts=settings.max_prompts,
         max_prompt_chars=settings.max_prompt_chars,
