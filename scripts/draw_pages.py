@@ -109,7 +109,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     arguments = [str(ROOT / "examples" / "demo"), "--port", "0", "--json"]
     with Serving(*arguments, command=("serve", "--ui")) as server, browser() as chromium:
-        url = str(named(server.until("ui"), "ui")["url"])
+        url = str(named(server.until("ready"), "ready")["url"])
         for suffix, look in LOOKS.items():
             with tab(chromium, **look) as page:
                 page.goto(url)

@@ -53,7 +53,7 @@ def tab(found: Browser, **options: Any) -> Iterator[Page]:
 
 
 def _far(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+    return not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:", "blob:"))
 
 
 def violations(page: Page) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
@@ -53,6 +55,45 @@ async def test_the_key_is_asked_for_once_and_stays_in_the_server(site: Site) -> 
         await http.post("/sign-out")
         assert 'type="password"' in (await http.get("/")).text
     assert KEY not in repr(site.access)
+
+
+@pytest.mark.parametrize(
+    ("headers", "ending"),
+    [
+        ({}, "SameSite=Strict"),
+        ({"Sec-Fetch-Dest": "document"}, "SameSite=Strict"),
+        ({"X-Forwarded-Proto": "https"}, "SameSite=Strict; Secure"),
+        ({"Sec-Fetch-Dest": "iframe"}, "Secure; SameSite=None; Partitioned"),
+    ],
+)
+async def test_no_other_site_can_have_the_cookie_sent(
+    site: Site, headers: dict[str, str], ending: str
+) -> None:
+    async with client(site) as http:
+        answer = await http.post("/sign-in", data={"key": KEY}, headers=headers)
+    assert answer.headers["set-cookie"].endswith(f"; Path=/; HttpOnly; {ending}")
+
+
+async def test_nothing_is_prepared_before_somebody_signs_in(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = threading.Event()
+    monkeypatch.setattr(Site, "_build", lambda *_: built.set())
+    running = asyncio.create_task(site.run())
+    async with client(site) as http:
+        assert 'type="password"' in (await http.get("/")).text
+        await http.post("/sign-in", data={"key": KEY})
+        assert not built.is_set()
+        assert "goes on by itself" in (await http.get("/")).text
+    assert await asyncio.to_thread(built.wait, 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_release_is_told_to_whoever_has_an_api_key(site: Site) -> None:
+    with_key = site.access.endpoint.with_key(KEY)
+    assert await with_key.release() == {"release": "5eed5eed5eed"}
+    assert await site.access.endpoint.release() is None
 
 
 async def test_other_origins_may_not_sign_in(site: Site) -> None:

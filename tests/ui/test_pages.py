@@ -97,6 +97,12 @@ def test_a_chat_with_history_system_prompt_and_parameters(page: Page, fake: Fake
     expect(page.get_by_role("alert")).to_contain_text("Temperature must be a number from 0 to 2")
 
 
+def test_the_model_s_defaults_are_shown_where_nothing_is_written(page: Page) -> None:
+    page.get_by_role("button", name="Generation parameters").first.click()
+    for label, hint in (("Temperature", "0.6"), ("Top-k", "0"), ("Top-p", "default")):
+        expect(page.get_by_label(label).first).to_have_attribute("placeholder", hint)
+
+
 def test_stop_ends_the_generation_on_the_server(page: Page, fake: FakeEndpoint) -> None:
     fake.answer = fake.endless
     ask(page, "Talk")
@@ -284,6 +290,7 @@ def test_the_endpoint_page(page: Page, fake: FakeEndpoint) -> None:
     table = page.locator("#endpoint-models")
     for text in ("1111222233", "adapter, rank 8", "failed: adapter_model is missing", "differs"):
         expect(table).to_contain_text(text)
+    expect(page.locator("#endpoint-release")).to_contain_text("5eed5eed5eed")
     snippet = page.locator("#endpoint-snippet")
     expect(snippet).to_contain_text(f"curl {fake.url}/v1/chat/completions")
     for name, words in (

@@ -84,6 +84,15 @@ def _model(entry: Mapping[str, Any]) -> Model:
     )
 
 
+def release_of(response: httpx.Response) -> str | None:
+    """The id of the release that ``GET /v1/models`` names; None where there is none."""
+    try:
+        found = response.json().get("release")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def not_openai(address: str) -> EndpointError:
     """The error for an endpoint that speaks another language."""
     return EndpointError(

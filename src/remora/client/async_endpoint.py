@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from remora.client.answers import (
     chunk_of,
     models_of,
     not_openai,
+    release_of,
 )
 from remora.client.events import EventReader
 from remora.client.failures import check, translated
@@ -120,12 +122,16 @@ class AsyncEndpoint:
         return (await self._get("metrics")).text
 
     async def release(self) -> Mapping[str, Any] | None:
-        """The current release, where the endpoint has releases and this key may see them."""
-        try:
-            value = (await self._get("admin/release")).json()
-        except (EndpointError, ValueError):
-            return None
-        return value if isinstance(value, dict) else None
+        """The current release, where the endpoint has any: its report if that may be seen without
+        a key, else its id in the list of models."""
+        if self.key is None:
+            with suppress(EndpointError, ValueError):
+                value = (await self._get("admin/release")).json()
+                return value if isinstance(value, dict) else None
+        with suppress(EndpointError):
+            if found := release_of(await self._get("v1/models")):
+                return {"release": found}
+        return None
 
     async def _get(self, path: str) -> httpx.Response:
         with translated(self.address):

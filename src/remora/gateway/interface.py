@@ -17,7 +17,7 @@ OF_THE_API = frozenset({path.split("/")[1] for _, path, _ in ROUTES} | {"openapi
 
 
 class Interface(Protocol):
-    """An ASGI app that answers from the start, and has more to show while it runs."""
+    """An ASGI app that answers from the start, and may have more to show while it runs."""
 
     async def run(self) -> None:
         """Begun when the backend is ready, and cancelled when the server ends."""

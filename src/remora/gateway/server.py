@@ -151,7 +151,7 @@ class Server:
             await asyncio.sleep(_POLL)
         if self._on_ready is not None and self._gateway.backend.status().phase is Phase.READY:
             self._on_ready(self._url)
-        if self._interface is not None:  # Not before: its import takes seconds.
+        if self._interface is not None:  # Not before: the API's first seconds are its own.
             self._pages = asyncio.create_task(self._interface.run())
             self._pages.add_done_callback(_tell_failure)
 

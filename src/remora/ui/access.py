@@ -89,10 +89,22 @@ class Access:
         return None
 
 
-def cookie_name(scope: Scope) -> str:
-    """The session cookie's name: cookies are shared by all ports of a host, sessions are not."""
-    server = scope.get("server")
-    return f"remora_{server[1] if server else 0}"
+def session_cookie(scope: Scope, session: str) -> str:
+    """The header that gives a browser its session; no other site can have it sent.
+
+    In a tab it is ``SameSite=Strict``. A frame (an editor's built-in browser) would get no such
+    cookie, so there it is ``Partitioned``: kept for that frame's outermost page alone. Browsers
+    name a frame to https and loopback addresses only, where ``Secure`` cookies are taken.
+    Source: https://www.rfc-editor.org/rfc/rfc6265, https://www.w3.org/TR/fetch-metadata/,
+    https://developer.mozilla.org/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
+    """
+    headers, server = scope["headers"], scope.get("server")
+    # Cookies are shared by all ports of a host, sessions are not.
+    cookie = f"remora_{server[1] if server else 0}={session}; Path=/; HttpOnly"
+    if header(headers, b"sec-fetch-dest") in {"iframe", "frame"}:
+        return f"{cookie}; Secure; SameSite=None; Partitioned"
+    secure = "https" in (scope.get("scheme"), header(headers, b"x-forwarded-proto"))
+    return f"{cookie}; SameSite=Strict{'; Secure' if secure else ''}"
 
 
 def cookies_of(scope: Scope) -> dict[str, str]:

@@ -39,6 +39,7 @@ def serve(site: Site, listener: socket.socket) -> None:
 def _app(site: Site) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        site.prepare()
         running = asyncio.create_task(site.run())
         yield
         running.cancel()

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from remora.client.async_endpoint import AsyncEndpoint
 from remora.errors import EndpointError
-from remora.ui.access import Access, cookie_name, cookies_of
+from remora.ui.access import Access, cookies_of, session_cookie
 from remora.ui.gate import CONTENT_SECURITY_POLICY, sign_in_page, waiting_page
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ GATE_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": CONTENT_
 
 
 class Site:
-    """Serves from its first moment; `run` brings the pages. One event loop, that of `run`."""
+    """Serves from its first moment; `run` brings the pages, once somebody who may see them has
+    asked for them, or at once after `prepare`. One event loop, that of `run`."""
 
     def __init__(
         self,
@@ -41,12 +42,19 @@ class Site:
         self.access = Access(AsyncEndpoint.at(url, key), allowed_hosts)
         self._on_ready = on_ready
         self._pages: ASGIApp | None = None
+        self._wanted = asyncio.Event()
         self._open: set[asyncio.Task[Any]] = set()
+
+    def prepare(self) -> None:
+        """Don't wait for the first visitor."""
+        self._wanted.set()
 
     async def run(self) -> None:
         """Import Gradio in a thread, put its pages behind the gate, and keep them until
         cancelled; then end what browsers still listen to."""
         try:
+            # The import takes seconds of this process, which many a server never needs to give.
+            await self._wanted.wait()
             with tempfile.TemporaryDirectory(prefix="remora-ui-") as folder:
                 pages = await asyncio.to_thread(self._build, Path(folder))
                 # Entering its lifespan also starts Gradio's queue: without it no event answers.
@@ -120,6 +128,7 @@ class Site:
         if asks and not self._may_pass(scope, pages=False):
             return {"go": True, "sign_in": True}
         if self._pages is None:
+            self._wanted.set()
             return {"go": False, "title": "Almost there", "detail": "The pages are being prepared."}
         return {"go": True}
 
@@ -136,15 +145,8 @@ class Site:
         except EndpointError as error:
             problem = "That is not a key of this endpoint." if error.status else f"{error}."
             return HTMLResponse(sign_in_page(address, problem), 401, headers=GATE_HEADERS)
-        response = RedirectResponse("./", HTTPStatus.SEE_OTHER)
-        response.set_cookie(
-            cookie_name(scope),
-            session,
-            httponly=True,
-            samesite="strict",
-            secure=scope.get("scheme") == "https",
-        )
-        return response
+        cookie = {"Set-Cookie": session_cookie(scope, session)}
+        return RedirectResponse("./", HTTPStatus.SEE_OTHER, cookie)
 
     def _may_pass(self, scope: Scope, *, pages: bool = True) -> bool:
         if self.access.asks is None or (pages and self._pages is None):
