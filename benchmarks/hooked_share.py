@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from remora.errors import ShareDenied
 from remora.release.share import Entry, Share
 from remora.release.share_path import SharePath
 
@@ -54,6 +55,12 @@ class HookedShare:
 
     def place_of(self, local: Path) -> SharePath | None:
         return self._share.place_of(local)
+
+
+def read_only(operation: str, path: SharePath) -> None:
+    """A share that is mounted for reading."""
+    if operation not in {"list", "stat", "read"}:
+        raise ShareDenied(f"{path}: the share is to be read only")
 
 
 def latency(seconds: float) -> Hook:

@@ -21,6 +21,7 @@ from remora.project.checks import rules
 from remora.project.config import (
     AdapterSection,
     CodeSection,
+    ContainerSection,
     EngineSection,
     ModelSection,
     ServerSection,
@@ -72,6 +73,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "engine": EngineSection,
     "server": ServerSection,
     "code": CodeSection,
+    "container": ContainerSection,
 }
 
 
@@ -170,7 +172,7 @@ def manifest_page() -> str:
     """The files of a release on a share."""
     lines = [NOTE, "# Release manifest\n", MANIFEST]
     parts = manifest.Release, manifest.Content, manifest.Base, manifest.Adapter, manifest.File
-    for part in (*parts, manifest.Code, log.LogEntry):
+    for part in (*parts, manifest.Code, manifest.RuntimeArchive, log.LogEntry):
         lines.append(f"## {part.__name__}\n\n{part.__doc__}\n")
         lines.append("| key | type | default | |\n| --- | --- | --- | --- |")
         for key, field in part.model_fields.items():

@@ -18,6 +18,6 @@ def test_nothing_but_this_machine_is_reached() -> None:
         socket.create_connection(server.getsockname()).close()
 
 
-def test_the_home_folder_is_an_empty_one() -> None:
-    assert not list(Path.home().iterdir())
+def test_the_home_folder_is_one_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert tmp_path_factory.getbasetemp() in Path.home().parents
     assert [name for name in os.environ if name.startswith("REMORA_")] == ["REMORA_UI"]

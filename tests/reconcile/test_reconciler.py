@@ -7,17 +7,20 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.hooked_share import HookedShare, read_only
 from remora.backends.backend import AdapterChange, AdapterSource, ModelCard, ModelState
 from remora.errors import AdapterBroken, NotReady
-from remora.reconcile.choice import previous, start
+from remora.reconcile.choice import Start, choose, previous, start
 from remora.reconcile.reconciler import Reconciler
 from remora.release.publish import rollback
+from remora.release.refusals import Refusals, refusal
 from remora.release.report import Report, Standing
 from tests.gateway.scripted_backend import ScriptedBackend
 from tests.reconcile.conftest import WEIGHTS, Shelf
@@ -86,8 +89,15 @@ class Running:
 @asynccontextmanager
 async def server(shelf: Shelf, folder: Path) -> AsyncIterator[Running]:
     """A server from its start to its end."""
+    async with running_from(start(shelf.share, folder)) as running:
+        yield running
+
+
+@asynccontextmanager
+async def running_from(begun: Start) -> AsyncIterator[Running]:
+    """A server that starts with a choice that was made."""
     backend = Proving()
-    running = Running(Reconciler(backend, start(shelf.share, folder), poll=0.002), backend)
+    running = Running(Reconciler(backend, begun, poll=0.002), backend)
     task = asyncio.create_task(running.reconciler.run(running.stopped.set))
     try:
         yield running
@@ -279,3 +289,41 @@ async def _live(shelf: Shelf, folder: Path, steps: list[tuple]) -> None:
                 break
         else:
             raise AssertionError("the server never came to rest")
+
+
+async def test_over_a_share_to_read_only_refusals_are_kept_on_this_machine(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    first = shelf.publish(shelf.content({"a": "1"}))
+    begun = start(shelf.share, tmp_path)
+    refusals = Refusals(HookedShare(shelf.share, read_only), tmp_path / "refused")
+    async with running_from(replace(begun, refusals=refusals)) as running:
+        await running.settled(1)
+        bad = shelf.publish(shelf.content({"a": "bad"}))
+        report = await running.settled(2)
+        assert (report.standing, report.served and report.served.release) == ("failed", first.id)
+        assert report.reason == "the adapter 'a': this adapter has no effect"
+        assert refusal(shelf.share, 2) is None
+        assert choose(shelf.share, refusals).served.id == first.id
+        running.backend.loaded.clear()
+        assert (await running.settled(2)).standing is Standing.FAILED
+        assert running.backend.loaded == ["a"]  # A push tries it again.
+        shelf.publish(shelf.content({"a": "2"}))
+        assert (await running.settled(3)).standing is Standing.READY
+    again = start(shelf.share, tmp_path)
+    assert again.refusals.of(2) == refusals.of(2) is not None
+    assert bad.entry.sequence == 2
+
+
+async def test_what_was_refused_stays_refused_when_something_newer_is_pushed(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    first = shelf.publish(shelf.content({"a": "1"}))
+    async with server(shelf, tmp_path) as running:
+        await running.settled(1)
+        shelf.publish(shelf.content({"a": "bad"}))
+        await running.settled(2)
+        shelf.publish(shelf.content({"a": "2"}))
+        await running.settled(3)
+        assert refusal(shelf.share, 2) is not None
+        assert previous(shelf.share) == first.id

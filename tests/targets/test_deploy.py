@@ -23,6 +23,7 @@ from remora.errors import (
 from remora.project.project import Project, find_project
 from remora.release import log
 from remora.release.directory_share import DirectoryShare
+from remora.release.manifest import Role
 from remora.release.publish import Provenance, current, rollback
 from remora.release.report import Report, Served, Standing
 from remora.release.runtime import Runtime, this_runtime
@@ -46,6 +47,7 @@ class FollowingTarget:
     refused: set[str] = field(default_factory=set)
     served: Served | None = None
     runtime: Runtime = field(default_factory=this_runtime)
+    containers: tuple[Role, ...] = ()
     on_start: Callable[[], None] = lambda: None
 
     def start(self) -> bool:

@@ -21,6 +21,7 @@ DOING = {
     "pack": "Packing code",
     "survey": "Looking for changes",
     "sync": "Uploading",
+    "runtime": "Bringing Remora",
     "publish": "Publishing",
     "start": "Starting the server",
     "serve": "Waiting for the server",

@@ -22,6 +22,7 @@ from typing import Annotated
 
 import typer
 
+from remora import __version__
 from remora.cli.chat import chat
 from remora.cli.check import check
 from remora.cli.deploy import deploy
@@ -50,9 +51,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"remora {version('remora-serve')}")
+        typer.echo(f"remora {__version__}")
         raise typer.Exit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,14 @@ def refuse_decided(options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def released(root: Path) -> Iterator[Start]:
-    """What a share says is to be served, as folders that last while inside; its code can be
-    imported there."""
-    with tempfile.TemporaryDirectory(prefix="remora-", ignore_cleanup_errors=True) as folder:
-        begun = start(DirectoryShare(root), Path(folder))
+def released(root: Path, state: Path | None = None) -> Iterator[Start]:
+    """What a share says is to be served, as folders in ``state``, or in a place that lasts while
+    inside; its code can be imported there."""
+    with ExitStack() as stack:
+        if state is None:
+            made = tempfile.TemporaryDirectory(prefix="remora-", ignore_cleanup_errors=True)
+            state = Path(stack.enter_context(made))
+        begun = start(DirectoryShare(root), state)
         with _on_path(begun.checkout.python_path):
             yield begun
 

@@ -47,7 +47,18 @@ def serve(
     name: Annotated[str | None, typer.Option(help="Name to serve the base model under.")] = None,
     share: Annotated[
         Path | None,
-        typer.Option(help="Folder of a share: serve its current release, and follow it."),
+        typer.Option(
+            envvar="REMORA_SHARE",
+            help="Folder of a share: serve its current release, and follow it.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="REMORA_STATE",
+            help="With --share: folder on a local disk for what the next start can use again."
+            " Default: a temporary one.",
+        ),
     ] = None,
     host: Annotated[
         str | None,
@@ -198,7 +209,7 @@ def serve(
     with ExitStack() as stack:
         if share is not None:
             refuse_decided({"base": base, "adapter": adapter, "merge": merge, **model, **engine})
-            start = stack.enter_context(released(share))
+            start = stack.enter_context(released(share, state))
             plan = make_release_plan(start, project, server=server, **keys)
         else:
             plan = make_plan(

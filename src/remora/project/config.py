@@ -202,6 +202,14 @@ class CodeSection(Section):
     )
 
 
+class ContainerSection(Section):
+    """The container that serves in the cloud, if its image is another than Remora's default."""
+
+    python: Annotated[str, AfterValidator(_as_python)] = Field(
+        "3.11", description="Python of its image. Remora and its packages are built for it."
+    )
+
+
 class Config(Section):
     """All of ``remora.toml``."""
 
@@ -212,6 +220,7 @@ class Config(Section):
     engine: EngineSection = Field(default_factory=EngineSection)
     server: ServerSection = Field(default_factory=ServerSection)
     code: CodeSection | None = None
+    container: ContainerSection = Field(default_factory=ContainerSection)
 
 
 def read_config(path: Path) -> Config:
@@ -279,5 +288,6 @@ def _known_keys(model: type[BaseModel], key: Sequence[str]) -> list[str]:
         "engine": EngineSection,
         "server": ServerSection,
         "code": CodeSection,
+        "container": ContainerSection,
     }
     return list(sections[key[0]].model_fields)

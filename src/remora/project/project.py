@@ -13,6 +13,7 @@ from remora.project.config import (
     CONFIG_FILE,
     CodeSection,
     Config,
+    ContainerSection,
     EngineSection,
     ModelSection,
     ServerSection,
@@ -40,6 +41,7 @@ class Project:
     engine: EngineSection = field(default_factory=EngineSection)
     server: ServerSection = field(default_factory=ServerSection)
     code: CodeSection | None = None
+    container: ContainerSection = field(default_factory=ContainerSection)
     findings: tuple[Finding, ...] = ()
 
 
@@ -137,6 +139,7 @@ def _configured(file: Path, config: Config, override: Path | None) -> Project:
         engine=config.engine,
         server=config.server,
         code=_existing(file, text, config.code),
+        container=config.container,
         findings=(
             Finding(Kind.CONFIG, file, "is read, and nothing else is looked for"),
             Finding(Kind.BASE, base, why, name),

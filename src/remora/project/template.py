@@ -11,7 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from remora.project.config import CodeSection, EngineSection, ModelSection, ServerSection
+from remora.project.config import (
+    CodeSection,
+    ContainerSection,
+    EngineSection,
+    ModelSection,
+    ServerSection,
+)
 from remora.project.names import is_name
 from remora.project.toolkit_prompt import FoundPrompt
 
@@ -48,6 +54,8 @@ def render(
         *_table("server", ServerSection, server),
         "",
         *_table("code", CodeSection, code),
+        "",
+        *_table("container", ContainerSection, {}),
     ]
     return "\n".join(lines) + "\n"
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import ReleaseBroken, ReleaseNotFound
-from remora.reconcile.refusals import Refusal, refusal, refuse
 from remora.release import log
 from remora.release.checkout import Checkout, check_out
 from remora.release.directory_share import DirectoryShare
 from remora.release.log import LogEntry
 from remora.release.publish import Published, load
+from remora.release.refusals import Refusal, Refusals, refusal
 from remora.release.share import Share
 
 
@@ -30,23 +30,25 @@ class Start:
 
     share: DirectoryShare
     folder: Path
+    refusals: Refusals
     choice: Choice
     checkout: Checkout
 
 
 def start(share: DirectoryShare, folder: Path) -> Start:
     """Choose a release whose files are all there; those that lack some are refused."""
+    refusals = Refusals(share, folder / "refused")
     while True:
-        choice = choose(share)
+        choice = choose(share, refusals)
         try:
             checkout = check_out(choice.served.release.content, share, folder)
         except ReleaseBroken as error:
-            refuse(share, choice.served.entry.sequence, Refusal.of(error))
+            refusals.refuse(choice.served.entry.sequence, Refusal.of(error))
         else:
-            return Start(share, folder, choice, checkout)
+            return Start(share, folder, refusals, choice, checkout)
 
 
-def choose(share: Share) -> Choice:
+def choose(share: Share, refusals: Refusals) -> Choice:
     """Raises `ReleaseNotFound` where nothing was released, or nothing of it can be served."""
     entries = log.entries(share)
     if not entries:
@@ -55,7 +57,7 @@ def choose(share: Share) -> Choice:
         )
     wanted, first = entries[-1], None
     for entry in reversed(entries):
-        why = refusal(share, entry.sequence)
+        why = refusals.of(entry.sequence)
         if why is None:
             try:
                 return Choice(Published(entry, load(share, entry.release)), wanted, first)

@@ -23,7 +23,7 @@ def plan(served: Content, wanted: Content) -> Plan:
     restart = tuple(dict.fromkeys(change.part for change in found if change.needs_restart))
     if restart:
         return Plan(restart=restart)
-    adapters = [change for change in found if not change.needs_restart]
+    adapters = [change for change in found if change.part == "adapter"]
     return Plan(
         put=tuple(change.name for change in adapters if change.after is not None),
         remove=tuple(change.name for change in adapters if change.after is None),

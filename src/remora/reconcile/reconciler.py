@@ -15,11 +15,11 @@ from remora.backends.backend import AdapterChange, AdapterSource, Backend, Model
 from remora.errors import AdapterError, NotReady, ReleaseNotFound, RemoraError, ShareError
 from remora.reconcile.choice import Start, choose
 from remora.reconcile.plan import plan
-from remora.reconcile.refusals import Refusal, forgive, refuse
 from remora.release import log
 from remora.release.checkout import check_out
 from remora.release.manifest import short
 from remora.release.publish import Published, load
+from remora.release.refusals import Refusal
 from remora.release.report import Report, Served, ServedModel, Standing
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Reconciler:
         self._backend = backend
         self._share = start.share
         self._folder = start.folder
+        self._refusals = start.refusals
         self._served = choice.served
         self._wanted = choice.wanted
         self._refusal = choice.refusal
@@ -89,9 +90,9 @@ class Reconciler:
         Returns whether another one may be, by a restart. Raises `ShareError`: where the share is
         gone, nothing is known of the release.
         """
-        refuse(self._share, self._served.entry.sequence, Refusal.of(error))
+        self._refusals.refuse(self._served.entry.sequence, Refusal.of(error))
         try:
-            choose(self._share)
+            choose(self._share, self._refusals)
         except ReleaseNotFound:
             return False
         return True
@@ -117,12 +118,14 @@ class Reconciler:
             await self._refuse(RemoraError(f"an unexpected fault: {error!r}"))
 
     async def _follow(self) -> None:
-        for sequence in tuple(self._forgiven):
-            await asyncio.to_thread(forgive, self._share, sequence)
-            self._forgiven.discard(sequence)
         found = await asyncio.to_thread(log.newer, self._share, self._wanted)
         if found is not None:
             self._wanted, self._refusal = found, None
+        # What was refused before something newer came stays refused: nobody wants it again.
+        self._forgiven &= {self._wanted.sequence}
+        for sequence in tuple(self._forgiven):
+            await asyncio.to_thread(self._refusals.forgive, sequence)
+            self._forgiven.discard(sequence)
         served = self._served.entry
         if self._wanted.sequence not in self._refused:
             if self._wanted != served:
@@ -168,9 +171,9 @@ class Reconciler:
         self._refusal = Refusal.of(error)
         self._note(f"{short(entry.release)} is not served: {error}")
         try:
-            await asyncio.to_thread(refuse, self._share, entry.sequence, self._refusal)
+            await asyncio.to_thread(self._refusals.refuse, entry.sequence, self._refusal)
             if not self._proved:
-                choice = await asyncio.to_thread(choose, self._share)
+                choice = await asyncio.to_thread(choose, self._share, self._refusals)
                 self._wanted = choice.wanted
                 await self._move_to(choice.served)
         except RemoraError as further:

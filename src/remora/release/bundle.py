@@ -80,13 +80,14 @@ def build(
     if not archive.is_file():
         if runtime == this_runtime():
             _check_imports(folder, sorted(own), site)
-        brought = _files(site) if site else {}
+        brought = installed_files(site) if site else {}
         files = {f"{CODE}/{name}": path for name, path in own.items()}
         pack(files | {f"{SITE}/{name}": path for name, path in brought.items()}, archive)
     return Bundle(archive, runtime)
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def installed_files(folder: Path) -> dict[str, Path]:
+    """All files below a folder by their POSIX names in it, but for compiled ones."""
     return {
         (path := Path(root, name)).relative_to(folder).as_posix(): path
         for root, _, names in os.walk(folder)

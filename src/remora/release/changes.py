@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from remora.release.manifest import Content
+from remora.release.manifest import Content, Role
 
 
 class Kind(StrEnum):
@@ -19,8 +19,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One part that differs: ``part`` is base, adapter, model, engine or code; ``name`` an
-    adapter's name, a setting's key or the base's name; ``before`` and ``after`` digests or values.
+    """One part that differs: ``part`` is base, adapter, model, engine, code or runtime; ``name`` an
+    adapter's name, a setting's key, a container's role or the base's name; ``before`` and ``after``
+    digests or values.
     """
 
     kind: Kind
@@ -31,12 +32,13 @@ class Change:
 
     @property
     def needs_restart(self) -> bool:
-        """Whether a running server can't take it in place."""
-        return self.part != "adapter"
+        """Whether a running server can't take it in place. The front's own runtime is no matter of
+        the server behind it."""
+        return self.part != "adapter" and (self.part, self.name) != ("runtime", Role.FRONT)
 
 
 def changes(before: Content | None, after: Content) -> Iterator[Change]:
-    """All differences, in the order base, settings, code, adapters."""
+    """All differences, in the order base, settings, code, runtime, adapters."""
     yield from _changed(
         "base",
         {b.name: b.digest for b in [before and before.base] if b},
@@ -51,11 +53,17 @@ def changes(before: Content | None, after: Content) -> Iterator[Change]:
     yield from _changed(
         "code", {"": code.digest} if code else {}, {"": after.code.digest} if after.code else {}
     )
+    yield from _changed("runtime", _runtimes(before), _runtimes(after))
     yield from _changed(
         "adapter",
         {name: adapter.digest for name, adapter in before.adapters.items()} if before else {},
         {name: adapter.digest for name, adapter in after.adapters.items()},
     )
+
+
+def _runtimes(content: Content | None) -> dict[str, str]:
+    found = (content.runtime if content else None) or {}
+    return {role.value: archive.digest for role, archive in found.items()}
 
 
 def _set(values: dict[str, object]) -> dict[str, str]:

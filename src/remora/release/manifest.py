@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -86,6 +87,27 @@ class Code(Part):
     platform: str = Field(description="Platform that it was built for, in pip's words.")
 
 
+class Role(StrEnum):
+    """What a container does: it serves models, or it is the front before one that does."""
+
+    SERVE = "serve"
+    FRONT = "front"
+
+
+class RuntimeArchive(Part):
+    """Remora itself and what it depends on, as one archive for containers that have neither."""
+
+    digest: Digest = Field(description="SHA-256 of the archive.")
+    size: Annotated[int, Field(ge=0)] = Field(description="Length of the archive in bytes.")
+    path: PathOnShare
+    python: str = Field(description="Python that it was built for, such as `3.11`.")
+    platform: str = Field(description="Platform that it was built for, in pip's words.")
+    recipe: Digest = Field(
+        description="SHA-256 of what it was made from: Remora's own files, what they require, and"
+        " what they were built for. An archive of the same recipe is not built again."
+    )
+
+
 class Content(Part):
     """What is served. Two releases with equal content are served alike."""
 
@@ -100,6 +122,9 @@ class Content(Part):
         default_factory=EngineSection, description="The table [engine] of remora.toml."
     )
     code: Code | None = Field(None, description="Code of the project, if it has any.")
+    runtime: dict[Role, RuntimeArchive] | None = Field(
+        None, description="What containers start from, by their role; unset where Remora is there."
+    )
 
 
 class Release(Part):

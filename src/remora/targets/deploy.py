@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from remora.container.bring import bring
 from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, ShareError, TargetError
 from remora.project.project import Project
 from remora.release import log
@@ -24,6 +25,7 @@ from remora.release.log import LogEntry
 from remora.release.manifest import Content, short
 from remora.release.progress import Progress
 from remora.release.publish import Provenance, Published, load, publish, rollback
+from remora.release.refusals import Refusal, refuse
 from remora.release.report import Report, Standing
 from remora.release.sources import local_sources
 from remora.release.sync import Survey, survey, sync
@@ -92,8 +94,8 @@ class Deployment:
         it; whatever is raised, what was served before goes on."""
         found = self.survey()
         before = found.current
-        content = self._upload(found)
         served = load(self.target.share, before.release).content if before else None
+        content = self._with_runtime(self._upload(found), served)
         published: Published | None = None
         try:
             with self._phase("publish"):
@@ -125,6 +127,22 @@ class Deployment:
             return assemble(
                 found.sources, digests, model=self.project.model, engine=self.project.engine
             )
+
+    def _with_runtime(self, content: Content, served: Content | None) -> Content:
+        """The same, with what its containers start from."""
+        if not self.target.containers:
+            return content
+        with self._phase("runtime"):
+            runtime = bring(
+                self.target.containers,
+                self.target.runtime,
+                served,
+                self.target.share,
+                self._cache(),
+                self._state,
+                listener=self.listener.progress,
+            )
+        return content.model_copy(update={"runtime": runtime})
 
     def _served(self, entry: LogEntry) -> Report:
         report = self.target.report()
@@ -216,6 +234,9 @@ def await_release(
             if report.standing is Standing.READY:
                 return report
             if report.standing is Standing.FAILED:
+                why = Refusal(reason=report.reason or "it gave no reason", hint=report.hint)
+                with suppress(ShareError):  # What matters more comes next.
+                    refuse(target.share, entry.sequence, why)
                 raise ReleaseRefused(
                     f"the release {short(entry.release)} can't be served: {report.reason}",
                     hint=report.hint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from remora.errors import TargetError
 from remora.loopback import is_loopback
 from remora.project.config import CONFIG_FILE, ServerSection
 from remora.release.directory_share import DirectoryShare
+from remora.release.manifest import Role
 from remora.release.report import Report
 from remora.release.retrying_share import RetryingShare
 from remora.release.runtime import Runtime, this_runtime
@@ -69,6 +70,10 @@ class LocalTarget:
     @property
     def runtime(self) -> Runtime:
         return this_runtime()
+
+    @property
+    def containers(self) -> Collection[Role]:
+        return ()
 
     @property
     def api_key_file(self) -> Path | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from remora.release.manifest import Role
 from remora.release.report import Report
 from remora.release.runtime import Runtime
 from remora.release.share import Share
@@ -52,6 +53,11 @@ class Target(Protocol):
     @property
     def runtime(self) -> Runtime:
         """The Python and the platform that its server runs on."""
+        ...
+
+    @property
+    def containers(self) -> Collection[Role]:
+        """The containers that a deployment brings Remora to; none where it is installed."""
         ...
 
     def start(self) -> bool:

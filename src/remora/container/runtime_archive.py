@@ -1,0 +1,58 @@
+"""Remora and what it depends on, as one archive for a container that has Python and PyTorch.
+
+It is built from wheels for the container's Python and platform, and from the files of the Remora
+that is installed here, be it from a wheel or to be edited.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import remora
+from remora.release.archive import pack
+from remora.release.bundle import installed_files
+from remora.release.dependencies import install
+from remora.release.digests import DigestCache
+from remora.release.manifest import Role
+from remora.release.runtime import Runtime
+
+_FORMAT = "1"  # changes where the same files make another archive
+
+# Of the command line's machine alone: a container has no use for it.
+_STAYS = {"azure"}
+
+
+def requirements_of(role: Role) -> Path:
+    """What Remora needs for a role and the image lacks, in pip's syntax."""
+    return Path(__file__).with_name(f"{role}.txt")
+
+
+def recipe(role: Role, runtime: Runtime, cache: DigestCache) -> str:
+    """SHA-256 of all that an archive is made from; reads only files that have changed."""
+    total = hashlib.sha256(f"{_FORMAT} {runtime.python} {runtime.platform}\n".encode())
+    total.update(requirements_of(role).read_bytes())
+    for name, path in _own_files():
+        total.update(f"{cache.of(path)} {name}\n".encode())
+    return total.hexdigest()
+
+
+def build(role: Role, runtime: Runtime, state: Path, recipe: str) -> Path:
+    """The archive of a recipe, made unless ``state`` has it from before.
+
+    Raises `ReleaseError` with pip's words if a dependency can't be had for the runtime.
+    """
+    archive = state / "runtime" / f"{recipe}.zip"
+    if not archive.is_file():
+        site = install(requirements_of(role), runtime, state / "dependencies")
+        pack(installed_files(site) | dict(_own_files()), archive)
+    return archive
+
+
+def _own_files() -> Iterator[tuple[str, Path]]:
+    """Remora's files by their names in the archive, in order."""
+    package = Path(remora.__file__).parent
+    for name, path in sorted(installed_files(package).items()):
+        if name.partition("/")[0] not in _STAYS:
+            yield f"{package.name}/{name}", path
