@@ -35,7 +35,7 @@ class WeightsFile:
         """A tensor as it was saved. Raises `OSError`."""
         entry = self._entries[name]
         tensor = torch.empty(entry.shape, dtype=_DTYPES[entry.dtype])
-        buffer = memoryview(tensor.view(-1).view(torch.uint8).numpy())
+        buffer = tensor.view(-1).view(torch.uint8).numpy().data
         self._file.seek(entry.start)
         while buffer:
             got = self._file.readinto(buffer)
