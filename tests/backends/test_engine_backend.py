@@ -49,6 +49,7 @@ from tests.engine.tiny import (
     start,
     submit,
     until_idle,
+    until_proved,
 )
 
 Tinies = Callable[..., Tiny]
@@ -81,12 +82,11 @@ async def test_before_during_and_after_loading(tiny: Tinies) -> None:
     base, *adapters = backend.models()
     assert (base.state, base.parent, base.context_length) == (ModelState.READY, None, 1024)
     assert [card.id for card in adapters] == sorted(ADAPTERS)
-    assert {card.state for card in adapters} == {ModelState.REGISTERED}
     assert {card.parent for card in adapters} == {"base"}
     assert [card.rank for card in adapters] == [8, 4, 6, 16]
     assert len({card.digest for card in backend.models()}) == 5
-    await ask(backend, "all", [1], greedy(1))
-    assert [card.state for card in backend.models()].count(ModelState.READY) == 2
+    await until_proved(backend)
+    assert {card.state for card in backend.models()} == {ModelState.READY}
     await backend.close()
 
 

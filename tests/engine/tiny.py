@@ -196,6 +196,16 @@ async def ask(
     return (await collect(await submit(backend, model, ids, params)))[0]
 
 
+async def until_proved(backend: EngineBackend) -> None:
+    """Wait until all adapters that have room in memory were loaded ahead, and proved."""
+
+    async def poll() -> None:
+        while any(card.probe is None for card in backend.models()[1:]):  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+    await asyncio.wait_for(poll(), SECONDS)
+
+
 async def until_idle(backend: EngineBackend) -> None:
     """Wait until nothing runs or waits, then check that nothing has leaked."""
     assert backend._loaded is not None

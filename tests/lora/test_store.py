@@ -99,6 +99,21 @@ def test_registered_is_on_disk_until_it_is_used(shelf: Shelf) -> None:
     shelf.store.unpin(shelf.key("a"))
 
 
+def test_what_has_room_is_loaded_ahead_once(shelf: Shelf) -> None:
+    for name in ("a", "b", "c"):
+        shelf.store.register(name, shelf.write(name))
+    for resident in (1, 2):
+        shelf.changed.clear()
+        shelf.store.load_ahead()
+        shelf.store.load_ahead()
+        assert shelf.changed.wait(SECONDS)
+        assert shelf.loads == shelf.store.resident == resident, "one at a time"
+    shelf.store.load_ahead()
+    assert shelf.loads == 2, "nothing gives way to it"
+    states = [shelf.version(name).state for name in ("a", "b", "c")]
+    assert states == [VersionState.READY, VersionState.READY, VersionState.REGISTERED]
+
+
 def test_the_least_recently_used_gives_way_and_the_pinned_stay(shelf: Shelf) -> None:
     for name in "abcd":
         shelf.store.register(name, shelf.write(name))

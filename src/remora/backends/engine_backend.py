@@ -258,10 +258,10 @@ class EngineBackend:
                 self._prompts,
                 self._merge,
             )
+            loaded.engine.start()
             for name, folder in self._initial.items():
                 self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)
                 loaded.adapters.register(name, folder)
-            loaded.engine.start()
         except RemoraError as error:
             self._set(Phase.FAILED, str(error), 0.0, error.hint)
         except Exception as error:

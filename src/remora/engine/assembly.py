@@ -183,6 +183,7 @@ def assemble(
         capacity=options.max_batch_size + options.max_queue,
         between_steps=forget_evicted,
         on_start=lambda: start_team(threads),
+        on_idle=store.load_ahead,
     )
     prover = Prover(runtime.scorer(engine.errands), tokenizers)
     return LoadedEngine(

@@ -93,7 +93,8 @@ class AsyncEngine:
     """Runs an engine in a thread of its own, for at most ``capacity`` sequences.
 
     ``on_start`` is called in that thread once, and ``between_steps`` whenever it wakes and between
-    two steps; so are ``errands`` of other threads, one at a time.
+    two steps; so are ``errands`` of other threads, one at a time. ``on_idle`` is called before it
+    waits for work.
     """
 
     def __init__(
@@ -103,11 +104,13 @@ class AsyncEngine:
         capacity: int,
         between_steps: Callable[[], None] = lambda: None,
         on_start: Callable[[], None] = lambda: None,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._capacity = capacity
         self._between_steps = between_steps
         self._on_start = on_start
+        self._on_idle = on_idle
         self._arrivals: deque[EngineRequest] = deque()
         self._departures: deque[Stream] = deque()
         self._wake = threading.Event()
@@ -177,6 +180,7 @@ class AsyncEngine:
                 self._wake.set()  # There may be more.
             if self._engine.is_idle:
                 self._check()
+                self._on_idle()
                 self._wake.wait()
                 continue
             outputs = self._engine.step()

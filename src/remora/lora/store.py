@@ -78,9 +78,9 @@ class AdapterStore:
     tokenizer, ``load`` its weights, and ``prove`` tells what an adapter does, or raises
     `AdapterError` if it must not be served.
 
-    ``on_change`` is called after a load has ended, ``on_evict`` when an adapter leaves memory;
-    both in whichever thread that happens. All loading is done in one thread, which calls
-    ``prepare_thread`` once.
+    ``on_change`` is called after a load has ended or an adapter was registered, ``on_evict`` when
+    an adapter leaves memory; both in whichever thread that happens. All loading is done in one
+    thread, which calls ``prepare_thread`` once.
     """
 
     def __init__(
@@ -122,6 +122,21 @@ class AdapterStore:
             )
         with self._lock:
             self._publish(name, version)
+        self._on_change()
+
+    def load_ahead(self) -> None:
+        """Begin to load one more adapter that was never in memory, if there is room and none is
+        being loaded: it is proved before anybody asks for it, and the first request finds it."""
+        with self._lock:
+            versions = self._versions.values()
+            if len(self._resident) >= self._max_resident or any(
+                version.state is VersionState.LOADING for version in versions
+            ):
+                return
+            for version in versions:
+                if version.state is VersionState.REGISTERED and version.probe is None:
+                    self._begin_load(version)
+                    return
 
     def add(self, name: str, folder: Path, *, replace: bool) -> None:
         """Check, load and publish an adapter, or leave everything as it was.
