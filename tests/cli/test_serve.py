@@ -45,10 +45,23 @@ def serving(project: Path) -> Iterator[tuple[Serving, list[dict[str, Any]]]]:
 Started = tuple[Serving, list[dict[str, Any]]]
 
 
+def test_events_and_log_tell_how_long_each_phase_took(serving: Started) -> None:
+    process, events = serving
+    phases = [event for event in events if event["event"] == "phase"]
+    names = ["import", "read", "build"]
+    assert [event["phase"] for event in phases if event["seconds"] is None] == names
+    took = {e["phase"]: e["seconds"] for e in phases if e["seconds"] is not None}
+    assert list(took) == [*names, "ready"]
+    assert took["ready"] == pytest.approx(sum(took[name] for name in names), abs=0.01)
+    lines = [json.loads(line) for line in process.log().splitlines()]
+    logged = {line["phase"]: line["seconds"] for line in lines if "phase" in line}
+    assert logged == took
+
+
 def test_events_tell_the_start(serving: Started) -> None:
     _, events = serving
     names = list(dict.fromkeys(event["event"] for event in events))
-    assert names == ["found", "listening", "loading", "ready"]
+    assert names == ["found", "listening", "phase", "loading", "ready"]
     assert [event["kind"] for event in events if event["event"] == "found"] == [
         "config",
         "base",

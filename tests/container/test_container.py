@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -145,8 +146,12 @@ def ask(scene: Scene, model: str) -> str:
 
 def test_it_serves_what_was_deployed_and_says_how_long_each_phase_took(scene: Scene) -> None:
     assert ask(scene, "tone")
-    for phase in ("release", "unpack"):
-        assert f'"phase": "{phase}", "seconds": null' in scene.log()
+    lines = [json.loads(line) for line in scene.container.logs(follow=False)]
+    begun = [line["phase"] for line in lines if line.get("seconds", 0) is None]
+    assert begun == ["release", "unpack", "import", "read", "build", "prove"]
+    ended = [line["phase"] for line in lines if line.get("event") == "phase" and line["seconds"]]
+    assert [phase for phase in ended if phase in begun] == begun
+    assert ended[-1] == "ready"
 
 
 def test_a_deployment_with_nothing_to_do_brings_nothing(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from remora.cli.findings import show_findings
 from remora.cli.inspection import Inspection
 from remora.cli.output import Output
 from remora.cli.plan import Plan
+from remora.cli.start_phases import StartPhases, process_began
 from remora.cli.ui import is_ui_installed
 from remora.errors import ConfigError, ModelError
 from remora.release.report import RESTART
@@ -77,13 +78,19 @@ def launch(
         project = plan.project
         inspection = Inspection(project, output)
         start = plan.start
+        phases = StartPhases(output, proves=start is not None, began=process_began())
+
+        def show(status: Status) -> None:
+            phases.hear(status)
+            progress.show(status)
+
         folders = project.adapters if plan.merge is None else {project.name: plan.merge}
         backend = EngineBackend(
             project.base,
             project.name,
             project.adapters,
             plan.options,
-            progress.show,
+            show,
             inspector=inspection,
             prompts={
                 folders[name]: prompt.template
@@ -94,7 +101,7 @@ def launch(
             merge=plan.merge,
             defaults=sampling_defaults(project.base) if project.model.generation_config else None,
         )
-        reconciler = Reconciler(backend, start) if start else None
+        reconciler = Reconciler(backend, start, on_proved=phases.proved) if start else None
         backend.start()
 
         interface = _interface(plan, url_of(listener)) if with_ui else None

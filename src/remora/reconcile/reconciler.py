@@ -28,9 +28,17 @@ POLL = 2.0  # s between looks at the share: what a push would have told at once
 
 
 class Reconciler:
-    """Of one server, in its event loop. `run` begins when the backend is ready."""
+    """Of one server, in its event loop. `run` begins when the backend is ready; ``on_proved`` is
+    called when a release is served for the first time."""
 
-    def __init__(self, backend: Backend, start: Start, *, poll: float = POLL) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        start: Start,
+        *,
+        poll: float = POLL,
+        on_proved: Callable[[], None] = lambda: None,
+    ) -> None:
         choice = start.choice
         self._backend = backend
         self._share = start.share
@@ -47,6 +55,7 @@ class Reconciler:
         self._poll = poll
         self._pushed = asyncio.Event()
         self._proved = False
+        self._on_proved = on_proved
         self.restart_wanted = False
 
     @property
@@ -156,7 +165,10 @@ class Reconciler:
             await self._backend.change_adapters(AdapterChange(release.id, put, steps.remove))
         except AdapterError as error:
             raise _named(error, put) from error
-        self._served, self._proved = release, True
+        self._served = release
+        if not self._proved:
+            self._proved = True
+            self._on_proved()
         if release.entry == self._wanted:
             self._standing, self._refusal = Standing.READY, None
         else:
