@@ -101,3 +101,13 @@ def test_a_new_runtime_restarts_the_server_and_a_new_front_does_not(shelf: Shelf
     for role, restarts in ((Role.SERVE, True), (Role.FRONT, False)):
         (change,) = changes(with_runtime(role, "1"), with_runtime(role, "2"))
         assert (change.part, change.name, change.needs_restart) == ("runtime", role, restarts)
+
+
+def test_the_image_has_the_packages_that_an_archive_has_and_starts_as_one() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert all(f"/requirements/{requirements_of(role).name}" in text for role in Role)
+    assert f"source={requirements_of(Role.SERVE).parent.relative_to(ROOT).as_posix()}," in text
+    assert 'ENTRYPOINT ["python3", "-m", "remora.container.start"]' in text
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{name}" for line in copied for name in line.split()} <= set(ignored)
