@@ -1,0 +1,132 @@
+"""The Azure double: ARM, and what hangs on it, on this machine.
+
+It answers the real SDK clients over HTTPS, strictly: what Azure's contracts don't know is answered
+400 and kept in `AzureDouble.violations`, which a test asserts to be empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.azure.double.accounts import Accounts
+from tests.azure.double.app import ArmApp
+from tests.azure.double.arm import Arm, NothingRuns
+from tests.azure.double.faults import Faults
+from tests.azure.double.files import FileService
+from tests.azure.double.listener import Listener, bind, delayed
+from tests.azure.double.operations import Operations
+from tests.azure.double.recorder import Recorded, Recorder
+from tests.azure.double.state import SUBSCRIPTION, State
+from tests.azure.own_certificate import make_certificate
+
+
+class AzureDouble:
+    """Serves in a thread of its own between ``with`` and its end.
+
+    ``folder`` is for files: certificate, shares. ``latency`` and ``pace``, the length of a step of
+    a long-running operation, are seconds. ``record`` is a file that gets every request.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        latency: float = 0,
+        pace: float = 0.002,
+        record: Path | None = None,
+    ) -> None:
+        self._tls = make_certificate(folder / "certificate")
+        self.state = State(folder / "shares")
+        self.state.subscription("Team", SUBSCRIPTION)
+        self.faults = Faults()
+        self.files = FileService(Accounts(self.state))
+        self._recorder = Recorder(record)
+        self._pace = pace
+        self._latency = latency
+        self._port = port
+        self._started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="azure-double", daemon=True)
+
+    @property
+    def certificate(self) -> Path:
+        """Whoever trusts this file trusts the double."""
+        return self._tls.certificate
+
+    @property
+    def endpoint(self) -> str:
+        """The address of ARM."""
+        return self.state.origin
+
+    @property
+    def requests(self) -> list[Recorded]:
+        return self._recorder.requests
+
+    @property
+    def violations(self) -> list[str]:
+        """What no correct client would have sent."""
+        return self._app.violations
+
+    @property
+    def operations(self) -> Operations:
+        return self._arm.operations
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which a process finds the double and trusts it."""
+        ca = str(self.certificate)
+        return {
+            "REMORA_ARM_ENDPOINT": self.endpoint,
+            "REQUESTS_CA_BUNDLE": ca,
+            "SSL_CERT_FILE": ca,
+        }
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._started.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._recorder.close()
+
+    def pause(self) -> None:
+        """Long-running operations take no further step until `resume`."""
+        self._loop.call_soon_threadsafe(self.operations.pause)
+
+    def resume(self) -> None:
+        self._loop.call_soon_threadsafe(self.operations.resume)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._arm = Arm(self.state, Operations(self._pace), {}, self.faults, NothingRuns())
+        self._app = ArmApp(self._arm, self._recorder)
+        arm = Listener(delayed(self._app, self._latency), self._tls, bind(self._port))
+        files = Listener(delayed(self.files, self._latency), self._tls, bind())
+        self.state.origin, self.state.files_origin = arm.origin, files.origin
+        for listener in (arm, files):
+            listener.start()
+        self._started.set_result(None)
+        await self._stopping.wait()
+        for listener in (arm, files):
+            await listener.stop()
