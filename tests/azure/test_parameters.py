@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from remora.azure.config_file import FinetuningConfig
-from remora.azure.parameters import SHARED, Origin, resolve, sources_of
+from remora.azure.parameters import SHARED, Origin, Source, resolve, sources_of
 from remora.azure.parameters_file import ParametersFile, read_parameters
 from remora.errors import ConfigError
 
@@ -41,11 +41,11 @@ def check(name: str, given: tuple[bool, ...]) -> None:
     found = resolve(
         [name],
         sources_of(
-            options={name: says[Origin.OPTION]},
+            options=Source(Origin.OPTION, {name: says[Origin.OPTION]}),
             inference=file_of(name, says[Origin.INFERENCE]),
             finetuning=file_of(name, says[Origin.FINETUNING]),
             config=config,
-            existing={name: says[Origin.EXISTING]},
+            existing=Source(Origin.EXISTING, {name: says[Origin.EXISTING]}),
             defaults={name: says[Origin.DEFAULT]},
         ),
     )
@@ -63,7 +63,12 @@ def check(name: str, given: tuple[bool, ...]) -> None:
 
 def test_missing_files_say_nothing() -> None:
     sources = sources_of(
-        options={}, inference=None, finetuning=None, config=None, existing={}, defaults={"a": 1}
+        options=Source(Origin.OPTION, {}),
+        inference=None,
+        finetuning=None,
+        config=None,
+        existing=Source(Origin.EXISTING, {}),
+        defaults={"a": 1},
     )
     found = resolve(["a", "b"], sources)
     assert [parameter.name for parameter in found.values()] == ["a"]
@@ -71,16 +76,16 @@ def test_missing_files_say_nothing() -> None:
 
 def test_the_place_is_told() -> None:
     sources = sources_of(
-        options={"gpuProfile": "none"},
+        options=Source(Origin.OPTION, {"gpuProfile": "none"}, {"gpuProfile": "--gpu"}),
         inference=file_of("acaAppName", "x"),
         finetuning=None,
         config=FinetuningConfig.model_validate({"FILE_SHARE_NAME": "s"}),
-        existing={},
+        existing=Source(Origin.EXISTING, {}),
         defaults={},
     )
     found = resolve(["gpuProfile", "acaAppName", "fileShareName"], sources)
     places = [parameter.place for parameter in found.values()]
-    assert places == ["--gpu-profile", "p.json:1", "infra/finetuning.config.json"]
+    assert places == ["--gpu", "p.json:1", "infra/finetuning.config.json"]
 
 
 def put(folder: Path, where: str, parameters: object) -> Path:

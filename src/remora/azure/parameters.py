@@ -68,11 +68,11 @@ def resolve(names: Iterable[str], sources: Sequence[Source]) -> dict[str, Parame
 
 def sources_of(
     *,
-    options: Mapping[str, Any],
+    options: Source,
     inference: ParametersFile | None,
     finetuning: ParametersFile | None,
     config: FinetuningConfig | None,
-    existing: Mapping[str, Any],
+    existing: Source,
     defaults: Mapping[str, Any],
 ) -> list[Source]:
     """All sources in the order of their strength.
@@ -85,11 +85,11 @@ def sources_of(
         "fileShareName": config.file_share_name if config else None,
     }
     return [
-        Source(Origin.OPTION, options, {name: f"--{_dashed(name)}" for name in options}),
+        options,
         _of_file(Origin.INFERENCE, inference),
         _of_file(Origin.FINETUNING, finetuning, only=SHARED),
         Source(Origin.FINETUNING_CONFIG, left, dict.fromkeys(left, "infra/finetuning.config.json")),
-        Source(Origin.EXISTING, existing),
+        existing,
         Source(Origin.DEFAULT, defaults),
     ]
 
@@ -101,7 +101,3 @@ def _of_file(
     places = file.places if file else {}
     chosen = {name: value for name, value in values.items() if only is None or name in only}
     return Source(origin, chosen, places)
-
-
-def _dashed(name: str) -> str:
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,0 +1,197 @@
+"""What would make a deployment fail, asked for before anything is sent."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from remora.azure.failures import azure_errors
+from remora.azure.workload_profiles import is_serverless
+from remora.errors import (
+    AzureDenied,
+    AzureError,
+    AzureNameTaken,
+    AzureQuota,
+    AzureRegion,
+    AzureUnregistered,
+)
+
+if TYPE_CHECKING:
+    from remora.azure.clients import Clients
+    from remora.azure.environment import Environment
+    from remora.azure.places import Group
+
+PROVIDERS = ("Microsoft.App", "Microsoft.OperationalInsights", "Microsoft.Storage")
+ACTIONS = (
+    "Microsoft.Resources/deployments/write",
+    "Microsoft.App/managedEnvironments/write",
+    "Microsoft.App/containerApps/write",
+    "Microsoft.App/containerApps/listSecrets/action",
+    "Microsoft.Storage/storageAccounts/write",
+    "Microsoft.Storage/storageAccounts/listKeys/action",
+    "Microsoft.OperationalInsights/workspaces/write",
+)
+_NEW_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
+_PERMISSIONS = "2022-04-01"
+# The ends of the names of quotas that count a profile's GPUs.
+_QUOTAS = {
+    "Consumption-GPU-NC8as-T4": "ConsumptionT4Gpus",
+    "Consumption-GPU-NC24-A100": "ConsumptionNCA100Gpus",
+    "NC24-A100": "NCA100Gpus",
+    "NC48-A100": "NCA100Gpus",
+    "NC96-A100": "NCA100Gpus",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be deployed where. ``gpu`` is a workload profile's type, or ``none``;
+    ``is_new`` says that the GPU app is not there yet, and needs a GPU more."""
+
+    group: Group
+    location: str
+    gpu: str
+    storage_account: str
+    has_account: bool
+    environment: Environment | None
+    is_new: bool
+
+
+def problems(clients: Clients, wanted: Wanted) -> list[AzureError]:
+    """All that would make the deployment fail, each with its hint; empty if nothing is known."""
+    checks: tuple[Callable[[Clients, Wanted], Iterable[AzureError]], ...] = (
+        _providers, _profile, _quota, _storage_name, _role, _environment,
+    )  # fmt: skip
+    with ThreadPoolExecutor(len(checks)) as pool:
+        found = pool.map(lambda check: list(check(clients, wanted)), checks)
+        return [error for errors in found for error in errors]
+
+
+def _providers(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    for name in PROVIDERS:
+        with azure_errors(f"looking at the provider {name}"):
+            state = str(clients.resources.providers.get(name).registration_state)
+        if state.lower() not in {"registered", "registering"}:
+            yield AzureUnregistered(
+                f"the subscription has not registered the resource provider {name}",
+                hint=f"Register it once: `az provider register --namespace {name}`.",
+            )
+
+
+def _profile(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    if wanted.gpu == "none":
+        return
+    with azure_errors(f"asking what {wanted.location} offers"):
+        found = list(clients.apps.available_workload_profiles.get(wanted.location))
+    names = [str(one.name) for one in found]
+    if wanted.gpu not in names:
+        gpus = [str(one.name) for one in found if one.properties and (one.properties.gpus or 0) > 0]
+        offered = f"it offers {', '.join(gpus)}" if gpus else "it offers no GPU"
+        yield AzureRegion(
+            f"the region {wanted.location} does not offer {wanted.gpu}; {offered}",
+            hint="Choose one of these with --gpu, or another region with --location; an"
+            " environment that exists can't move.",
+        )
+
+
+def _quota(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    ending = _QUOTAS.get(wanted.gpu)
+    if ending is None or not wanted.is_new:
+        return
+    with azure_errors(f"asking for the quotas in {wanted.location}"):
+        found = list(clients.apps.usages.list(wanted.location))
+    for one in found:
+        name = str(one.name.value or "").replace(" ", "")
+        # `NCA100Gpus` also ends the name of the serverless quota.
+        if not name.lower().endswith(ending.lower()) or (
+            "consumption" in name.lower()
+        ) != is_serverless(wanted.gpu):
+            continue
+        if one.limit - one.current_value < 1:
+            yield AzureQuota(
+                f"no {wanted.gpu} is left in {wanted.location}: {one.current_value:.0f} of"
+                f" {one.limit:.0f} GPUs are in use ({name})",
+                hint="Ask for more in the Azure portal (Quotas, provider Container Apps), or"
+                " choose another profile with --gpu, or another region.",
+            )
+
+
+def _storage_name(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    from azure.mgmt.storage.models import StorageAccountCheckNameAvailabilityParameters
+
+    name = wanted.storage_account
+    if wanted.has_account:
+        return
+    with azure_errors(f"asking whether the name {name} is free"):
+        answer = clients.storage.storage_accounts.check_name_availability(
+            StorageAccountCheckNameAvailabilityParameters(name=name)
+        )
+    if not answer.name_available:
+        yield AzureNameTaken(
+            f"the storage account name {name} is taken, and not by this resource group",
+            hint="If it is yours, storageAccountResourceGroup in"
+            " infra/provision/inference.parameters.json says where it is; if not, set"
+            " storageAccountName there.",
+        )
+
+
+def _role(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    """A new group has no permissions of its own: those of the subscription hold there."""
+    from azure.core.rest import HttpRequest
+
+    subscription = f"/subscriptions/{clients.subscription}"
+    scope = wanted.group.id if wanted.group.exists else subscription
+    path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
+    with azure_errors("asking what you may do"):
+        response = clients.resources.send_request(HttpRequest("GET", path))
+        response.raise_for_status()
+        granted = json.loads(response.text()).get("value") or []
+    needed = ACTIONS if wanted.group.exists else (*ACTIONS, _NEW_GROUP)
+    missing = [action for action in needed if not _may(granted, action)]
+    if missing:
+        yield AzureDenied(
+            f"your role does not allow {', '.join(missing)}",
+            hint=f"Ask for the role Contributor on {wanted.group.name}.",
+        )
+
+
+def _may(granted: Iterable[Mapping[str, Any]], action: str) -> bool:
+    """Whether a role allows an action and does not take it back itself."""
+    return any(
+        _matches(role.get("actions"), action) and not _matches(role.get("notActions"), action)
+        for role in granted
+    )
+
+
+def _matches(patterns: Iterable[str] | None, action: str) -> bool:
+    lowered = action.lower()
+    return any(fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in patterns or ())
+
+
+def _environment(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
+    environment = wanted.environment
+    if environment is None:
+        return
+    state = environment.state.lower()
+    if not environment.profiles:
+        yield AzureError(
+            f"the environment {environment.name} knows no workload profiles: it is of the older"
+            " kind, Consumption only",
+            hint="Name another in acaEnvironmentName: what is not there is made.",
+        )
+    if state == "failed":
+        yield AzureError(
+            f"the environment {environment.name} is in a failed state; nothing can be deployed into"
+            " it",
+            hint="The Azure portal says why. If nothing else runs in it, delete it and run this"
+            " again: it is made anew.",
+        )
+    elif state not in {"", "none", "succeeded"}:
+        yield AzureError(
+            f"the environment {environment.name} is being changed now ({environment.state})",
+            hint="Wait a few minutes, and run this again.",
+        )

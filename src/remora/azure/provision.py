@@ -1,0 +1,121 @@
+"""From a request to what would be deployed, and to what was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from remora.azure.app_keys import AppKeys, keys_from, read_secrets
+from remora.azure.change import Action, Change, new_resources
+from remora.azure.cost import Cost
+from remora.azure.deployment import Deployment
+from remora.azure.environment import set_profiles
+from remora.azure.existing import added_profiles
+from remora.azure.inventory import APP, ENVIRONMENT, find
+from remora.azure.parameters import Origin
+from remora.azure.places import create_group
+from remora.azure.preflight import Wanted, problems
+from remora.azure.request import Request, Resolved, resolve_request
+from remora.azure.sizes import cost_of
+from remora.errors import AzureError
+
+if TYPE_CHECKING:
+    from remora.azure.clients import Clients
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be deployed. ``values`` are what the template is given, secrets included;
+    ``profiles`` what an environment that is left as it is must have besides."""
+
+    request: Request
+    resolved: Resolved
+    values: Mapping[str, Any] = field(repr=False)
+    profiles: tuple[dict[str, Any], ...]
+    keys: AppKeys
+    changes: tuple[Change, ...]
+    problems: tuple[AzureError, ...]
+    cost: Cost
+
+
+def make_plan(clients: Clients, request: Request) -> Plan:
+    """Ask Azure what is there, what is missing, and what would go wrong; nothing is changed.
+
+    Where something would go wrong, changes are not asked for.
+    """
+    resolved = resolve_request(clients, request)
+    group, names, existing = request.group, resolved.values, resolved.existing
+    server = find(existing.resources, APP, names["acaAppName"])
+    known = read_secrets(clients, group.name, server.name) if server else {}
+    keys = keys_from(known, request.hf_token)
+    gpu, most = str(names.get("gpuProfile", "")), int(names.get("maximumInstanceCount") or 1)
+    wanted = Wanted(
+        group=group,
+        location=names["location"],
+        gpu=gpu,
+        storage_account=names["storageAccountName"],
+        has_account=existing.account is not None,
+        environment=existing.environment,
+        is_new=server is None,
+    )
+    plan = Plan(
+        request=request,
+        resolved=resolved,
+        values=_values(request, resolved, keys),
+        profiles=tuple(added_profiles(existing, gpu=gpu, most=most)),
+        keys=keys,
+        changes=(),
+        problems=tuple(problems(clients, wanted)),
+        cost=cost_of(request.prices, names),
+    )
+    return plan if plan.problems else _with_changes(clients, plan)
+
+
+def begin(clients: Clients, plan: Plan) -> Deployment:
+    """Begin what was planned. A resource group that is missing is made, and an environment that
+    is left as it is gets its workload profile."""
+    group = create_group(clients, plan.request.group)
+    environment = plan.resolved.existing.environment
+    if plan.profiles and environment is not None:
+        set_profiles(clients, environment, plan.profiles)
+    deployment = Deployment(clients, group.name)
+    deployment.begin(plan.request.template.content, plan.values)
+    return deployment
+
+
+def _with_changes(clients: Clients, plan: Plan) -> Plan:
+    from dataclasses import replace
+
+    group, template = plan.request.group, plan.request.template.content
+    if not group.exists:
+        changes = new_resources(group.name, plan.resolved.values)
+    else:
+        changes = Deployment(clients, group.name).what_if(template, plan.values)
+    environment = plan.resolved.existing.environment
+    if plan.profiles and environment is not None:
+        had = {one["name"] for one in environment.profiles}
+        added = ", ".join(one["name"] for one in plan.profiles if one["name"] not in had)
+        what = f"adds the workload profile {added}" if added else "raises a profile's limit"
+        changes.insert(0, Change(Action.UPDATE, ENVIRONMENT, environment.name, what))
+    return replace(plan, changes=tuple(changes))
+
+
+def _values(request: Request, resolved: Resolved, keys: AppKeys) -> dict[str, Any]:
+    """What is sent: what somebody said, and the secrets. Defaults are the template's own."""
+    said = {
+        name: {"value": one.value}
+        for name, one in resolved.parameters.items()
+        if one.origin is not Origin.DEFAULT
+    }
+    secrets = {
+        "apiKey": keys.api,
+        "apiKey2": keys.second_api,
+        "adminKey": keys.admin,
+        "hfToken": keys.hf_token,
+    }
+    known = request.template.parameters
+    given = {name: {"value": text} for name, text in secrets.items() if text and name in known}
+    file = resolved.files.inference
+    vault = {name: {"reference": one} for name, one in (file.references if file else {}).items()}
+    return {**said, **given, **vault}
