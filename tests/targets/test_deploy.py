@@ -238,7 +238,7 @@ def test_what_lies_here_against_what_is_served(scene: Scene) -> None:
     scene.deploy()
     report = scene.target.report()
     assert report is not None
-    rows = compare(scene.project, scene.target.share, report)
+    rows = compare(scene.project, scene.target, report)
     assert {(row.name, row.same) for row in rows} == {("base", False), ("tone", False)}
     assert all(row.here and not row.there for row in rows)
 
@@ -277,6 +277,25 @@ def test_code_is_packed_once_for_the_target(scene: Scene) -> None:
     assert held.release.content.code.python == "3.98"
     (scene.project.folder / "remora.toml").unlink()
     assert [change.part for change in scene.deploy().changes if change.part == "code"] == ["code"]
+
+
+def test_code_is_compared_with_the_code_that_is_served(scene: Scene) -> None:
+    def code() -> list[tuple[bool, bool, bool]]:
+        report = scene.target.report()
+        assert report is not None
+        rows = compare(find_project(scene.project.folder), scene.target, report)
+        return [(row.same, bool(row.here), bool(row.there)) for row in rows if row.part == "code"]
+
+    scene.deploy()
+    assert code() == []
+    (with_code(scene) / "main.py").write_text("import json")
+    assert code() == [(False, True, False)]
+    scene.deploy()
+    assert code() == [(True, True, True)]
+    (scene.project.folder / "inference" / "main.py").write_text("import this")
+    assert code() == [(False, True, True)]
+    (scene.project.folder / "remora.toml").unlink()
+    assert code() == [(False, False, True)]
 
 
 def state_of(scene: Scene) -> dict[str, int]:

@@ -35,11 +35,11 @@ def verify(
     report = target.report()
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
-    rows = compare(find_project(project or Path.cwd()), target.share, report)
+    rows = compare(find_project(project or Path.cwd()), target, report)
     for row in rows:
         mark = "same" if row.same else "differs"
         output.say(
-            "model",
+            "code" if row.part == "code" else "model",
             f"{mark:<8} {row.name}: {row.told}",
             name=row.name,
             same=row.same,
