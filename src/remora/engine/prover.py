@@ -20,7 +20,7 @@ from remora.lora.probe import ProbeResult
 logger = logging.getLogger(__name__)
 
 PROMPT = "The sea is deep, and 2 + 3 = 5."
-_PROMPT_TOKENS = 8
+_PROMPT_TOKENS = 4
 
 
 class Prover:

@@ -40,7 +40,7 @@ def load_adapter(
                     )
                 return {role: tensor.float() for role, tensor in tensors.items()}
 
-            updates = _updates(plan, sites, base, read)
+            updates = _updates(plan, sites, base, read, dtype)
             vocabulary, updates[sites.head] = load_vocabulary(plan, sites, base, read)
     except (OSError, BrokenHeader) as error:
         raise AdapterBroken(f"{path} can't be read: {error}", hint="Copy it again.") from error
@@ -48,7 +48,7 @@ def load_adapter(
 
 
 def _updates(
-    plan: AdapterPlan, sites: Sites, base: BaseTensors, read: Reader
+    plan: AdapterPlan, sites: Sites, base: BaseTensors, read: Reader, dtype: torch.dtype
 ) -> list[Update | None]:
     """The updates of all sites but the head."""
     members: dict[int, list[tuple[Part, ModulePlan]]] = {}
@@ -74,5 +74,6 @@ def _updates(
                 for part, module in parts
             ],
             sites[number].outputs,
+            dtype,
         )
     return updates

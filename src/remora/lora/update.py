@@ -77,15 +77,18 @@ def update_of(
     return Update(down, up, gain, shift)
 
 
-def fuse(members: Sequence[tuple[slice, Update]], outputs: int) -> Update:
+def fuse(members: Sequence[tuple[slice, Update]], outputs: int, dtype: torch.dtype) -> Update:
     """One update of a site from those of its parts, given with their rows of the site's outputs."""
-    down = torch.cat([update.down for _, update in members])
-    up = torch.zeros(outputs, down.shape[0])
+    rank, inputs = sum(update.rank for _, update in members), members[0][1].down.shape[1]
+    down = torch.empty(rank, inputs, dtype=dtype)
+    up = torch.zeros(outputs, rank, dtype=dtype)
     gain = torch.ones(outputs) if any(u.gain is not None for _, u in members) else None
     shift = torch.zeros(outputs) if any(u.shift is not None for _, u in members) else None
     column = 0
     for rows, update in members:
-        up[rows, column : column + update.rank] = update.up
+        own = slice(column, column + update.rank)
+        down[own] = update.down
+        up[rows, own] = update.up
         column += update.rank
         if gain is not None and update.gain is not None:
             gain[rows] = update.gain
