@@ -73,6 +73,10 @@ def test_what_peft_writes_is_sound(
         {
             "event": "checked",
             "models": ["base", *sorted(model.adapters)],
+            "folders": {
+                "base": str(model.base),
+                **{name: str(model.adapters[name]) for name in sorted(model.adapters)},
+            },
             "errors": 0,
             "warnings": 0,
             "notes": 0,

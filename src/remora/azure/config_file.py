@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from remora.azure.json_file import read_json, write_json
 from remora.errors import ConfigError
@@ -39,12 +39,16 @@ class InferenceConfig(BaseModel):
         extra="forbid",
     )
 
-    subscription_id: str | None = None
-    resource_group_name: str | None = None
-    storage_account_name: str | None = None
-    file_share_name: str | None = None
-    aca_app_name: str | None = None
-    aca_app_endpoint: str | None = None
+    subscription_id: str | None = Field(None, description="Id of the subscription.")
+    resource_group_name: str | None = Field(None, description="Resource group of the endpoint.")
+    storage_account_name: str | None = Field(
+        None, description="Storage account of the share with models and releases."
+    )
+    file_share_name: str | None = Field(None, description="Azure Files share in that account.")
+    aca_app_name: str | None = Field(None, description="Container app that runs the models.")
+    aca_app_endpoint: str | None = Field(
+        None, description="Host name of the endpoint, without `https://`."
+    )
 
     @classmethod
     def from_outputs(cls, outputs: dict[str, Any]) -> Self:

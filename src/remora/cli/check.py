@@ -92,6 +92,7 @@ def _project(paths: list[Path]) -> Project:
 
 def _summarise(output: Output, project: Project, counts: Counter[str]) -> None:
     models = [project.name, *project.adapters]
+    folders = [project.base, *project.adapters.values()]
     told = ", ".join(
         f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in MARKS
     )
@@ -99,5 +100,6 @@ def _summarise(output: Output, project: Project, counts: Counter[str]) -> None:
         "checked",
         f"{len(models)} model{'' if len(models) == 1 else 's'}: {told}.",
         models=models,
+        folders={name: str(path) for name, path in zip(models, folders, strict=True)},
         **{f"{severity}s": counts[severity] for severity in MARKS},
     )

@@ -50,7 +50,7 @@ class DeployView(Listener):
     def phase(self, name: str, seconds: float | None) -> None:
         self.doing = DOING[name]
         self._show(self.doing)
-        self.output.say("phase", phase=name, seconds=seconds)
+        self.output.say("phase", phase=name, message=self.doing, seconds=seconds)
 
     def progress(self, progress: Progress) -> None:
         left = progress.seconds_left

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
-import os
 import shlex
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +20,7 @@ from remora.cli.inspection import Inspection
 from remora.cli.output import Output
 from remora.cli.plan import Plan
 from remora.cli.start_phases import StartPhases, process_began
+from remora.cli.stdin import stop_with_stdin
 from remora.cli.ui import is_ui_installed
 from remora.errors import ConfigError, ModelError
 from remora.release.report import RESTART
@@ -130,17 +129,6 @@ def _run(server: Server, reconciler: Reconciler | None) -> bool:
             raise
         return True
     return reconciler is not None and reconciler.restart_wanted
-
-
-def stop_with_stdin(stop: Callable[[], None]) -> None:
-    """Stop when nobody can write to standard input any more: when the parent has ended."""
-
-    def wait() -> None:
-        while os.read(0, 1024):
-            pass
-        stop()
-
-    threading.Thread(target=wait, name="remora-stdin", daemon=True).start()
 
 
 def _interface(plan: Plan, url: str) -> Interface | None:

@@ -60,8 +60,19 @@ def options(
     _: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
+    until_stdin_ends: Annotated[
+        bool,
+        typer.Option(
+            "--until-stdin-ends",
+            help="End as by Ctrl-C when standard input ends: with the program that started this.",
+        ),
+    ] = False,
 ) -> None:
     """A base model and many LoRA adapters behind one OpenAI-compatible endpoint."""
+    if until_stdin_ends:
+        from remora.cli.stdin import interrupt, stop_with_stdin
+
+        stop_with_stdin(interrupt)
 
 
 app.command()(serve)

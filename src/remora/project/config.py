@@ -214,9 +214,13 @@ class Config(Section):
     """All of ``remora.toml``."""
 
     model: ModelSection
-    adapters: dict[Name, Annotated[AdapterSection, BeforeValidator(_from_path)]] = Field(
-        default_factory=dict
-    )
+    adapters: dict[
+        Name,
+        Annotated[
+            AdapterSection,
+            BeforeValidator(_from_path, json_schema_input_type=str | AdapterSection),
+        ],
+    ] = Field(default_factory=dict)
     engine: EngineSection = Field(default_factory=EngineSection)
     server: ServerSection = Field(default_factory=ServerSection)
     code: CodeSection | None = None

@@ -1,0 +1,96 @@
+"use strict";
+/** The view: project → current release → models, and the endpoint. */
+
+const vscode = require("vscode");
+const { short } = require("./describe");
+const { standing } = require("./endpoints");
+
+const ICONS = { ready: "pass-filled", loading: "sync~spin", changing: "sync~spin", restarting: "sync~spin", failed: "error", stopped: "circle-slash" };
+
+/** @typedef {vscode.TreeItem & {folder: vscode.WorkspaceFolder, children?: () => Node[], model?: any, url?: string}} Node */
+
+/** @implements {vscode.TreeDataProvider<Node>} */
+class Tree {
+  /** @param {import("./endpoints").Endpoints} endpoints */
+  constructor(endpoints) {
+    this.endpoints = endpoints;
+    this.onDidChangeTreeData = endpoints.onDidChange;
+  }
+
+  getTreeItem(node) {
+    return node;
+  }
+
+  /** @param {Node} [node] */
+  getChildren(node) {
+    if (node) return node.children?.() ?? [];
+    return (vscode.workspace.workspaceFolders ?? []).map((folder) => this.#project(folder));
+  }
+
+  #project(folder) {
+    const state = this.endpoints.of(folder);
+    return item(folder, folder.name, {
+      id: folder.uri.toString(),
+      contextValue: "project",
+      description: state.status?.target,
+      iconPath: new vscode.ThemeIcon("folder"),
+      children: () => [...release(folder, state), endpoint(folder, state)],
+    });
+  }
+}
+
+function release(folder, { status }) {
+  const report = status?.report;
+  if (!report?.served) return [];
+  return [
+    item(folder, `Release ${short(report.served.release)}`, {
+      id: `${folder.uri}#release`,
+      contextValue: "release",
+      description: report.standing,
+      tooltip: [report.served.release, report.reason, report.hint].filter(Boolean).join("\n"),
+      iconPath: icon(report.standing, "package"),
+      children: () => report.models.map((each) => model(folder, each)),
+    }),
+  ];
+}
+
+function model(folder, each) {
+  return item(folder, each.name, {
+    id: `${folder.uri}#model/${each.name}`,
+    contextValue: each.parent ? "adapter" : "base",
+    description: `${each.state} · ${short(each.digest)}`,
+    tooltip: [each.digest, each.reason, ...probe(each)].filter(Boolean).join("\n"),
+    iconPath: icon(each.state, each.parent ? "extensions" : "database"),
+    model: each,
+  });
+}
+
+/** What the proof at load found, a line for each figure. */
+function probe(each) {
+  return Object.entries(each.probe ?? {}).map(([key, value]) => `${key.replaceAll("_", " ")}: ${JSON.stringify(value)}`);
+}
+
+function endpoint(folder, state) {
+  const url = state.status?.url ?? undefined;
+  const now = standing(state);
+  return item(folder, url ?? "No endpoint", {
+    id: `${folder.uri}#endpoint`,
+    contextValue: url ? "endpoint" : "noEndpoint",
+    description: now,
+    tooltip: [state.problem, state.status?.detail].filter(Boolean).join("\n") || undefined,
+    iconPath: icon(now, "globe"),
+    command: url && { command: "remora.openEndpoint", title: "Go to Inference Endpoint", arguments: [{ folder }] },
+    url,
+  });
+}
+
+function item(folder, label, { children, ...fields }) {
+  const collapsed = children ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None;
+  return Object.assign(new vscode.TreeItem(label, collapsed), { folder, children }, fields);
+}
+
+function icon(state, otherwise) {
+  return new vscode.ThemeIcon(ICONS[state] ?? otherwise);
+}
+
+module.exports = { Tree };
