@@ -12,6 +12,8 @@ import typer
 from remora.cli.output import Output
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from remora.project.checks.diagnostic import Diagnostic
     from remora.project.project import Project
 
@@ -52,6 +54,22 @@ def check(
 
 def show_diagnostic(output: Output, diagnostic: Diagnostic) -> None:
     """Two lines for a person, one event for a program."""
+    rule = diagnostic.rule
+    output.say(
+        "diagnostic",
+        "" if output.as_json else _lines(diagnostic),
+        code=rule.code,
+        severity=rule.severity,
+        model=diagnostic.model,
+        file=diagnostic.file,
+        key=diagnostic.key,
+        reason=diagnostic.reason,
+        meaning=rule.meaning,
+        fix=rule.fix,
+    )
+
+
+def _lines(diagnostic: Diagnostic) -> Text:
     from rich.text import Text
 
     rule = diagnostic.rule
@@ -62,18 +80,7 @@ def show_diagnostic(output: Output, diagnostic: Diagnostic) -> None:
     )
     if rule.severity != "note":
         text.append(f"\n{'':8}{rule.meaning} {rule.fix}", "dim")
-    output.say(
-        "diagnostic",
-        text,
-        code=rule.code,
-        severity=rule.severity,
-        model=diagnostic.model,
-        file=diagnostic.file,
-        key=diagnostic.key,
-        reason=diagnostic.reason,
-        meaning=rule.meaning,
-        fix=rule.fix,
-    )
+    return text
 
 
 def _project(paths: list[Path]) -> Project:

@@ -7,12 +7,12 @@ import importlib.util
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from remora.backends.backend import ModelCard, Phase, Status
+from remora.backends.backend import Backend, ModelCard, Phase, Status
 from remora.cli.chat import DEFAULT_ENDPOINT
 from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from remora.gateway.interface import Interface
     from remora.gateway.server import Server
+    from remora.reconcile.choice import Start
     from remora.reconcile.reconciler import Reconciler
 
 STEP = 0.05  # the least progress that is told
@@ -65,7 +66,6 @@ def launch(
     from remora.engine.generation_config import sampling_defaults
     from remora.gateway.logs import log_as_json
     from remora.gateway.server import Server, bind, url_of
-    from remora.reconcile.reconciler import Reconciler
 
     log_as_json(level=log_level)
     show_findings(output, plan.project.findings, plan.project.folder)
@@ -100,24 +100,30 @@ def launch(
             merge=plan.merge,
             defaults=sampling_defaults(project.base) if project.model.generation_config else None,
         )
-        reconciler = Reconciler(backend, start, on_proved=phases.proved) if start else None
+        reconciler = _reconciler(backend, start, phases) if start else None
         backend.start()
 
-        interface = _interface(plan, url_of(listener)) if with_ui else None
+        make_interface = _interface(plan, url_of(listener)) if with_ui else None
 
         def tell_ready(url: str) -> None:
             gc.freeze()  # What is there stays; no step of the engine shall wait for a look at it.
             gc.enable()
             progress.end()
-            _tell_ready(output, plan, url, backend.models(), with_ui=interface is not None)
+            _tell_ready(output, plan, url, backend.models(), with_ui=make_interface is not None)
             inspection.tell()
 
-        server = Server(backend, plan.settings, listener, tell_ready, reconciler, interface)
+        server = Server(backend, plan.settings, listener, tell_ready, reconciler, make_interface)
         if until_stdin_ends:
             stop_with_stdin(server.stop)
         restart = _run(server, reconciler)
     output.say("stopped", "Stopped, to start anew." if restart else "Stopped.", restart=restart)
     return RESTART if restart else 0
+
+
+def _reconciler(backend: Backend, start: Start, phases: StartPhases) -> Reconciler:
+    from remora.reconcile.reconciler import Reconciler  # Of no use where no share is served.
+
+    return Reconciler(backend, start, on_proved=phases.proved)
 
 
 def _run(server: Server, reconciler: Reconciler | None) -> bool:
@@ -131,13 +137,18 @@ def _run(server: Server, reconciler: Reconciler | None) -> bool:
     return reconciler is not None and reconciler.restart_wanted
 
 
-def _interface(plan: Plan, url: str) -> Interface | None:
-    """The pages for the browser, where they are installed; they ask this server over HTTP."""
+def _interface(plan: Plan, url: str) -> Callable[[], Interface] | None:
+    """What makes the pages for the browser, where they are installed; they ask this server over
+    HTTP."""
     if not is_ui_installed():
         return None
-    from remora.ui.site import Site
 
-    return Site(url, allowed_hosts=plan.settings.allowed_hosts)
+    def make() -> Interface:
+        from remora.ui.site import Site
+
+        return Site(url, allowed_hosts=plan.settings.allowed_hosts)
+
+    return make
 
 
 def _check_installed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,7 +17,9 @@ from remora.project.config import CONFIG_FILE, ServerSection, read_config
 from remora.project.discovery import Finding, Kind
 from remora.project.names import is_name
 from remora.project.project import Project, check_adapter, find_project, plain_project
-from remora.reconcile.choice import Start
+
+if TYPE_CHECKING:
+    from remora.reconcile.choice import Start
 
 Section = TypeVar("Section", bound=BaseModel)
 

@@ -41,8 +41,7 @@ class Tokenizer:
         added = self.raw.get_added_tokens_decoder()
         self._added = {token: entry.content for token, entry in added.items()}
         self._special_ids = frozenset(token for token, entry in added.items() if entry.special)
-        decoder = json.loads(self.raw.to_str()).get("decoder")
-        self.is_byte_level = '"ByteLevel"' in json.dumps(decoder)
+        self.is_byte_level = "ByteLevel(" in repr(self.raw.decoder)
         self.special_tokens = _special_tokens(
             config, _read_json(folder / "special_tokens_map.json")
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Role(StrEnum):
@@ -55,6 +56,7 @@ _NAME = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)  # Checks and plans ask for the same names, and so do adapters of a recipe.
 def parse_key(key: str) -> PeftKey | None:
     """What a tensor's name says; None if PEFT writes no such name for LoRA."""
     match = _NAME.fullmatch(key)

@@ -6,6 +6,8 @@ it must show a page to those who have not given a key yet.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from remora.gateway.app import ROUTES
@@ -27,12 +29,25 @@ class Interface(Protocol):
 
 
 class BesideApi:
-    """The API, and the interface beside it."""
+    """The API, and beside it the interface, which is made when somebody first asks for it."""
 
-    def __init__(self, api: ASGIApp, interface: Interface) -> None:
+    def __init__(self, api: ASGIApp, make_interface: Callable[[], Interface]) -> None:
         self._api = api
-        self._interface = interface
+        self._make = make_interface
+        self._made: Interface | None = None
+        self._asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run the interface from when it is asked for; end it by cancelling."""
+        await self._asked.wait()
+        await self._interface().run()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_page = scope["type"] == "http" and scope["path"].split("/")[1] not in OF_THE_API
-        await (self._interface if is_page else self._api)(scope, receive, send)
+        await (self._interface() if is_page else self._api)(scope, receive, send)
+
+    def _interface(self) -> Interface:
+        if self._made is None:
+            self._made = self._make()
+            self._asked.set()
+        return self._made

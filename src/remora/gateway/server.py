@@ -69,7 +69,7 @@ class Server:
         listener: socket.socket,
         on_ready: Callable[[str], None] | None = None,
         reconciler: Reconciler | None = None,
-        interface: Interface | None = None,
+        make_interface: Callable[[], Interface] | None = None,
     ) -> None:
         app = create_app(backend, settings, reconciler)
         self._gateway: Gateway = app.state.gateway
@@ -79,10 +79,10 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_wanted = False
-        self._interface = interface
+        self._beside = BesideApi(app, make_interface) if make_interface else None
         self._pages: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            app if interface is None else BesideApi(app, interface),
+            self._beside or app,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -151,8 +151,8 @@ class Server:
             await asyncio.sleep(_POLL)
         if self._on_ready is not None and self._gateway.backend.status().phase is Phase.READY:
             self._on_ready(self._url)
-        if self._interface is not None:  # Not before: the API's first seconds are its own.
-            self._pages = asyncio.create_task(self._interface.run())
+        if self._beside is not None:  # Not before: the API's first seconds are its own.
+            self._pages = asyncio.create_task(self._beside.run())
             self._pages.add_done_callback(_tell_failure)
 
     def _follow_share(self) -> asyncio.Task[None] | None:
