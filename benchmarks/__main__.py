@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import report, rounds, scenarios
+from benchmarks import findings, report, rounds, scenarios
 from benchmarks.contender import Contender
 from benchmarks.machine import machine
 from benchmarks.peers import peers
@@ -31,9 +31,6 @@ def arguments(names: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all values")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page anew")
-    parser.add_argument(
-        "--pages", action="store_true", help="only what a chat through the page costs the server"
-    )
     return parser.parse_args()
 
 
@@ -64,12 +61,7 @@ def main() -> int:
     contenders = [REMORA, *peers()]
     options = arguments([contender.name for contender in contenders])
     if options.page:
-        write_page(contenders)
-        return 0
-    if options.pages:
-        from benchmarks.page_cost import measure
-
-        print(measure())
+        write_page()
         return 0
     if options.device == "cuda" and not has_cuda():
         print("error: no CUDA device: torch sees none. Without --device, the CPU is measured.")
@@ -81,14 +73,14 @@ def main() -> int:
     if not options.quick and not options.only:
         MEASURED.mkdir(exist_ok=True)
         results.save(MEASURED / f"{results.kind}.json")
-        write_page(contenders)
+        write_page()
     return 0
 
 
-def write_page(contenders: list[Contender]) -> None:
+def write_page() -> None:
     """Write docs/benchmarks.md from the last full run on each kind of device."""
     runs = [load(file) for file in sorted(MEASURED.glob("*.json"))]
-    PAGE.write_text(report.page(runs, contenders), "utf-8")
+    PAGE.write_text(report.page(runs, [REMORA, *peers()], findings.kept()), "utf-8")
     print(f"Wrote {PAGE}")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks import load, rounds, servers
 from benchmarks.contender import Start
+from benchmarks.findings import Finding, add_option, at_least, tell
 from benchmarks.load import Ask
 from benchmarks.models import SHAPES, save_small_adapters
 from benchmarks.prompts import prompts
@@ -74,15 +75,22 @@ def launched(base: Path, adapters: Sequence[Path]) -> AbstractContextManager[ser
     return servers.running(command, port, {"HF_HUB_OFFLINE": "1", **REMORA.variables})
 
 
-def measure(base: Path, adapters: Sequence[Path], traffic: Traffic, repeats: int) -> None:
-    """Print the seconds that registering takes, both throughputs, and their ratio."""
+def measure(
+    base: Path, adapters: Sequence[Path], traffic: Traffic, repeats: int
+) -> Iterator[Finding]:
+    """The seconds that registering takes, and the ratio of both throughputs."""
     with launched(base, []) as server:
         alone = server.wait_until_ready(REMORA.ready)
     names = [path.name for path in adapters]
     messages, dice = prompts(64, seed=0), random.Random(0)
     with launched(base, adapters) as server:
         ready = server.wait_until_ready(REMORA.ready)
-        print(f"ready after {ready:.1f} s, {alone:.1f} s without adapters", flush=True)
+        yield Finding(
+            f"ready with {len(names)} adapters registered",
+            "",
+            f"{ready:.1f} s, {alone:.1f} s without adapters",
+            met=None,
+        )
         warm_up = Traffic(traffic.clients, 2 * traffic.requests, 1)
         for known in (names, names[:FEW]):
             drive(server.port, known, warm_up, messages, dice)
@@ -96,7 +104,11 @@ def measure(base: Path, adapters: Sequence[Path], traffic: Traffic, repeats: int
                 f"{resident(server)} in memory: {many / few:.0%}",
                 flush=True,
             )
-    print(f"median of the ratios: {statistics.median(ratios):.0%}")
+        yield at_least(
+            f"{len(names)} adapters by Zipf's law, {resident(server)} in memory, against {FEW}",
+            statistics.median(ratios),
+            0.8,
+        )
 
 
 def main() -> None:
@@ -107,13 +119,15 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=96)
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
+    add_option(parser)
     options = parser.parse_args()
     shape = SHAPES["smollm2-135m"]
     folder = rounds.MODELS / shape.name
     rounds.make_models(shape, folder)
     paths = save_small_adapters(shape, folder / "many", options.adapters)
     traffic = Traffic(options.clients, options.requests, options.new_tokens)
-    measure(folder / "base", paths, traffic, options.repeats)
+    found = list(measure(folder / "base", paths, traffic, options.repeats))
+    tell("many_adapters", "A thousand adapters", found, page=options.page)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ same questions with the same parameters in turns; processor time is the server's
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import statistics
 import sys
@@ -17,6 +18,7 @@ import httpx
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.findings import Finding, add_option, tell
 from benchmarks.servers import ServerFailed, free_port, running
 
 DEMO = Path(__file__).parent.parent / "examples" / "demo"
@@ -26,11 +28,8 @@ QUESTION = "Tell me about the sea"
 START_LIMIT = 120.0  # s
 
 
-def measure() -> str:
+def measure(chromium: str) -> Finding:
     """Both costs [ms of processor time a chat], and by how much they differ."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        return "Chromium is not installed, so the page's cost was not measured."
     api, pages = free_port(), free_port()
     serve = [*REMORA, "serve", str(DEMO), "--no-ui", "--port", str(api)]
     show = [*REMORA, "ui", "--endpoint", f"http://127.0.0.1:{api}", "--port", str(pages)]
@@ -59,9 +58,11 @@ def measure() -> str:
             browser.close()
     medians = {name: statistics.median(values) * 1000 / CHATS for name, values in costs.items()}
     more = medians["page"] / medians["api"] - 1
-    return (
-        f"a chat of {TOKENS} tokens: {medians['api']:.0f} ms of the server's processor time by "
-        f"the API, {medians['page']:.0f} ms by the page ({more:+.1%})"
+    return Finding(
+        f"the server's processor time of a chat of {TOKENS} tokens by the page, against the API",
+        "less than 5 % more",
+        f"{more:+.1%}: {medians['page']:.0f} ms against {medians['api']:.0f} ms",
+        more < 0.05,
     )
 
 
@@ -112,3 +113,20 @@ def through_page(page: Page) -> None:
         page.get_by_label("Your message").fill(QUESTION)
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Retry").wait_for()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.page_cost", description=__doc__)
+    add_option(parser)
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        print("error: Chromium is not installed")
+        return 2
+    tell("page_cost", "The pages", [measure(chromium)], page=options.page)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from benchmarks import scenarios
 from benchmarks.contender import Contender
 from benchmarks.figures import FIGURES, metrics, verdict
+from benchmarks.findings import Findings
+from benchmarks.machine import Machine
 from benchmarks.results import Results, Summary
 
 INTRODUCTION = """\
 Remora and its peers, measured side by side on one machine. `scripts/bench` writes this page.
 """
+
+MARKS = {True: "yes", False: "**no**", None: "-"}
 
 NOTHING_YET = """\
 **Nothing has been measured yet** on a machine that was quiet enough for figures to mean something.
@@ -64,8 +68,10 @@ GPU_IS_OPEN = """\
 """
 
 
-def page(runs: Sequence[Results], contenders: Sequence[Contender]) -> str:
-    """docs/benchmarks.md, of a run for each kind of device."""
+def page(
+    runs: Sequence[Results], contenders: Sequence[Contender], further: Sequence[Findings] = ()
+) -> str:
+    """docs/benchmarks.md, of a run for each kind of device, and of the smaller benchmarks."""
     parts = ["# Benchmarks\n", INTRODUCTION, *([] if runs else [NOTHING_YET])]
     for results in runs:
         parts += [f"## Device `{results.kind}`\n", conditions(results)]
@@ -75,18 +81,27 @@ def page(runs: Sequence[Results], contenders: Sequence[Contender]) -> str:
             parts += [f"### Absolute values, {shape}\n", values_table(results, shape, contenders)]
         parts += ["### Who is compared\n", contenders_list(results, contenders)]
     open_rows = [] if any(results.device == "cuda" for results in runs) else [GPU_IS_OPEN]
+    if further:
+        parts += ["## Further figures\n", *map(findings_section, further)]
     return "\n".join([*parts, METHOD, REPRODUCE, NOT_MEASURED + "".join(open_rows)])
+
+
+def findings_section(findings: Findings) -> str:
+    """What one of the smaller benchmarks found."""
+    rows = [
+        [finding.figure, finding.asked or "-", finding.measured, MARKS[finding.met]]
+        for finding in findings.found
+    ]
+    table = markdown(["figure", "asked", "measured", "met"], rows)
+    when = f"`python -m benchmarks.{findings.name}`, {findings.date}, {hardware(findings.machine)}"
+    return f"### {findings.title}\n\n{when}\n\n{table}"
 
 
 def conditions(results: Results) -> str:
     """When and where."""
-    at = results.machine
-    memory = f", {at.memory:.0f} GiB" if at.memory else ""
-    features = f" ({at.features})" if at.features else ""
-    hardware = f"{at.processor}{features}, {at.cores} cores{memory}, {at.system}"
     lines = [
         f"- **Date**: {results.date}",
-        f"- **Machine**: {hardware}, Python {at.python}",
+        f"- **Machine**: {hardware(results.machine)}",
         f"- **Repeated**: {results.rounds} rounds of {results.repeats} runs",
     ]
     if results.clients:
@@ -102,13 +117,19 @@ def conditions(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+def hardware(at: Machine) -> str:
+    """A machine, in a line."""
+    memory = f", {at.memory:.0f} GiB" if at.memory else ""
+    features = f" ({at.features})" if at.features else ""
+    return f"{at.processor}{features}, {at.cores} cores{memory}, {at.system}, Python {at.python}"
+
+
 def figures_table(results: Results, shape: str) -> str:
     """What is asked of Remora, and whether it is met."""
-    marks = {True: "yes", False: "**no**", None: "-"}
     rows = [verdict(figure, results, shape) for figure in FIGURES]
     return markdown(
         ["figure", "asked", "Remora", "peer", "measured", "met"],
-        [[r.title, r.asked, r.ours, r.theirs, r.value, marks[r.met]] for r in rows],
+        [[r.title, r.asked, r.ours, r.theirs, r.value, MARKS[r.met]] for r in rows],
     )
 
 

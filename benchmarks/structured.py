@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks import load, rounds
+from benchmarks.findings import add_option, at_least, tell
 from benchmarks.load import Ask
 from benchmarks.many_adapters import launched
 from benchmarks.models import SHAPES
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=8)
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
+    add_option(parser)
     options = parser.parse_args()
     shape = SHAPES["smollm2-135m"]
     folder = rounds.MODELS / shape.name
@@ -74,7 +76,11 @@ def main() -> None:
             )
             ratios.append(held / free)
             print(f"free {free:.1f}, schema {held:.1f} tokens/s: {held / free:.0%}", flush=True)
-    print(f"median of the ratios: {statistics.median(ratios):.0%}")
+    share = statistics.median(ratios)
+    found = [
+        at_least(f"JSON after a schema against free text, {options.streams} streams", share, 0.85)
+    ]
+    tell("structured", "Structured output", found, page=options.page)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.findings import Finding, add_option, at_least, tell
 from benchmarks.hooked_share import HookedShare, latency
 from remora.release.archive import pack
 from remora.release.code_files import code_files
@@ -115,6 +116,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=2000, help="small files")
     parser.add_argument("--rounds", type=int, default=3, help="copies and uploads, in turn")
     parser.add_argument("--folder", type=Path, help="on the disk to measure; default: temporary")
+    add_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
@@ -126,12 +128,21 @@ def main() -> int:
             print(f" to another share {one.again:.2f} s")
         speed = statistics.median(one.copied / one.uploaded for one in rounds)
         again = statistics.median(one.copied / one.again for one in rounds)
-        print(f"upload at {speed:.0%} of cp's speed (wanted: 80 % at least), ", end="")
-        print(f"{again:.0%} once the digest is known")
         single, packed = many_files(folder, options.files)
-        print(f"{options.files} files at {LATENCY * 1e3:g} ms a call: {single:.2f} s, ", end="")
-        print(f"as one archive {packed:.2f} s")
-        print(f"{single / packed:.1f} times faster as one archive (wanted: 10 at least)")
+        times = single / packed
+        found = [
+            at_least(
+                f"{options.gib:g} GiB sent, of cp's speed", speed, 0.8,
+                f", {again:.0%} once the digest is known",
+            ),
+            Finding(
+                f"{options.files} files as one archive, at {LATENCY * 1e3:g} ms a call",
+                "at least 10 times faster",
+                f"{times:.1f} times: {packed:.2f} s against {single:.2f} s",
+                times >= 10,
+            ),
+        ]  # fmt: skip
+        tell("uploads", "Uploads", found, page=options.page)
     return 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import FIGURES, Limit, Versus, verdict
+from benchmarks.findings import Finding, Findings, at_least, below
 from benchmarks.machine import Machine, machine
 from benchmarks.peers import peers
 from benchmarks.remora import REMORA
@@ -112,3 +113,17 @@ def test_columns_of_a_table_are_aligned() -> None:
 def test_this_machine_can_be_described() -> None:
     assert machine().cores >= 1
     assert machine().processor
+
+
+def test_the_page_has_what_smaller_benchmarks_found() -> None:
+    here = Machine("Some CPU", 2, 23.6, "Linux 6", "3.11.7", "avx2")
+    found = [
+        at_least("speed", 0.9, 0.8),
+        below("a wait", 2.5, 2, "s"),
+        Finding("a size", "", "3 MB", met=None),
+    ]
+    shown = page([], [], [Findings("uploads", "Uploads", "2026-11-22", here, found)])
+    assert "`python -m benchmarks.uploads`, 2026-11-22, Some CPU (avx2), 2 cores" in shown
+    assert "| speed  | at least 80% | 90%      | yes    |" in shown
+    assert "| a wait | under 2 s    | 2.5 s    | **no** |" in shown
+    assert "| a size | -            | 3 MB     | -      |" in shown
