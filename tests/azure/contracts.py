@@ -125,11 +125,15 @@ def _model(kind: str, partial: bool) -> type[BaseModel]:
 
 @functools.cache
 def _library(package: str) -> Library:
-    return Library(import_module(f"{package}.types"), import_module(f"{package}.models"))
+    # The official compiler writes values of deployments in lower case.
+    any_case = package == _DEPLOYMENT_LIBRARY
+    types, models = import_module(f"{package}.types"), import_module(f"{package}.models")
+    return Library(types, models, any_case=any_case)
 
 
 _APP_LIBRARY = "azure.mgmt.appcontainers"
 _STORAGE_LIBRARY = "azure.mgmt.storage"
+_DEPLOYMENT_LIBRARY = "azure.mgmt.resource.deployments"
 _TYPES = {
     APPS: (_APP_LIBRARY, "ContainerApp"),
     ENVIRONMENTS: (_APP_LIBRARY, "ManagedEnvironment"),
@@ -137,7 +141,7 @@ _TYPES = {
     STORAGE_ACCOUNTS: (_STORAGE_LIBRARY, "StorageAccountCreateParameters"),
     FILE_SERVICES: (_STORAGE_LIBRARY, "FileServiceProperties"),
     SHARES: (_STORAGE_LIBRARY, "FileShare"),
-    DEPLOYMENTS: ("azure.mgmt.resource.deployments", "Deployment"),
+    DEPLOYMENTS: (_DEPLOYMENT_LIBRARY, "Deployment"),
 }
 
 

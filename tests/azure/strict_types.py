@@ -19,7 +19,9 @@ from typing_extensions import get_type_hints, is_typeddict
 class Library:
     """One of Azure's libraries: its TypedDicts, with the enumerations and models beside them."""
 
-    def __init__(self, types: ModuleType, models: ModuleType) -> None:
+    def __init__(self, types: ModuleType, models: ModuleType, *, any_case: bool = False) -> None:
+        """With `any_case`, values of enumerations may be written in lower case, too."""
+        self._any_case = any_case
         self._types = types
         self._models = models
         enums = {name: value for name, value in vars(models).items() if _is_enum(value)}
@@ -51,7 +53,9 @@ class Library:
         if origin is Union:
             enums = [kind for kind in arguments if _is_enum(kind)]
             if enums:
-                return Literal[tuple(item.value for kind in enums for item in kind)]
+                values = [item.value for kind in enums for item in kind]
+                lower = [value.lower() for value in values] if self._any_case else []
+                return Literal[tuple(dict.fromkeys(values + lower))]
             kept = [self._strict(kind, partial) for kind in arguments if kind is not NoneType]
             return functools.reduce(lambda a, b: a | b, kept)
         if origin is list:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,32 +10,9 @@ from hypothesis import strategies as st
 
 from tests.azure.arm.deployment import SCHEMA, evaluate
 from tests.azure.arm.errors import TemplateError, Unresolved
+from tests.azure.paper_azure import SUBSCRIPTION, Azure
 
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/team"
-
-
-@dataclass
-class Azure:
-    """What a deployment finds: resources by id, with their properties."""
-
-    resource_group: str = "team"
-    subscription_id: str = SUBSCRIPTION
-    tenant_id: str = "00000000-0000-0000-0000-00000000000f"
-    location: str = "westeurope"
-    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def reference(self, resource_id: str, api_version: str, full: bool) -> Mapping[str, Any]:
-        if resource_id not in self.resources:
-            raise Unresolved(resource_id)
-        resource = self.resources[resource_id]
-        return resource if full else resource["properties"]
-
-    def list_keys(self, resource_id: str, api_version: str) -> Mapping[str, Any]:
-        return {"keys": [{"value": f"key of {resource_id.rpartition('/')[2]}"}]}
-
-    def group(self, name: str) -> Azure:
-        return Azure(name, resources=self.resources)
 
 
 def template(**parts: Any) -> dict[str, Any]:
@@ -207,7 +182,7 @@ def test_resources_come_in_the_order_of_their_dependencies_and_see_what_was_depl
             "key": "[listKeys(resourceId('A.B/cs', 'first'), '2024-01-01').keys[0].value]",
         },
     )
-    never = resource("never", condition="[equals(1, 2)]", properties={"a": "[fault()]"})
+    never = resource("never", condition="[equals(1, 2)]")
     made = evaluate(template(resources=[second, never, resource("first")]), {}, azure)
     names, bodies = [], {}
     for put in made.resources():
@@ -237,6 +212,7 @@ def test_a_preview_leaves_what_only_a_deployment_tells() -> None:
         [resource("a", dependsOn=["[resourceId('A.B/cs', 'other')]"])],
         [resource("a", dependsOn=["[resourceId('A.B/cs', 'a')]"])],
         [resource("a", condition="yes")],
+        [resource("a", condition=False, properties={"a": "[fault()]"})],
         [resource("a/b")],
         [resource("a", sort="of")],
     ],

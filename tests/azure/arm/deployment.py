@@ -36,6 +36,17 @@ class Resource:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A resource of the template, its place there, and the ids of those that come before it."""
+
+    raw: Mapping[str, Any]
+    path: str
+    name: str
+    wanted: bool
+    needs: frozenset[str]
+
+
 class Deployment:
     """A template with its parameters, not yet deployed."""
 
@@ -49,10 +60,12 @@ class Deployment:
         It is evaluated when it is asked for, so that it can refer to those that were deployed
         meanwhile. A nested deployment's resources come before the nested deployment itself.
         """
-        for raw, path, name in self._ordered():
-            resource = self._resource(raw, path, name)
+        for step in self._ordered():
+            resource = self._resource(step)  # Azure evaluates it whether it is wanted or not.
+            if not step.wanted:
+                continue
             if resource.type == DEPLOYMENTS:
-                yield from self._nested(raw, path, resource)
+                yield from self._nested(step.path, resource)
             yield resource
 
     def outputs(self) -> dict[str, dict[str, Any]]:
@@ -66,30 +79,28 @@ class Deployment:
             outputs[name] = {"type": output["type"].capitalize(), "value": value}
         return outputs
 
-    def _ordered(self) -> list[tuple[Mapping[str, Any], str, str]]:
-        """The wanted resources in order, each with its place in the template and its name."""
-        pending: dict[str, tuple[Mapping[str, Any], str, str]] = {}
-        needs: dict[str, set[str]] = {}
-        unwanted = set()
+    def _ordered(self) -> list[_Step]:
+        """All resources in the order of their dependencies."""
+        pending: dict[str, _Step] = {}
         value = self._evaluator.value
         for index, raw in enumerate(self._template["resources"]):
             path = f"resources[{index}]"
             name = expect(value(raw["name"], path), str)
             key = self._id(raw, name).lower()
-            if not expect(value(raw.get("condition", True), path), bool):
-                unwanted.add(key)
-                continue
             if key in pending:
                 raise TemplateError(f"{key} is there twice", where=path)
-            pending[key] = (raw, path, name)
-            needs[key] = {expect(value(id_), str).lower() for id_ in raw.get("dependsOn", [])}
-        for key, wanted in needs.items():
-            unknown = wanted - pending.keys() - unwanted
+            wanted = expect(value(raw.get("condition", True), path), bool)
+            needs = {expect(value(id_), str).lower() for id_ in raw.get("dependsOn", [])}
+            pending[key] = _Step(raw, path, name, wanted, frozenset(needs))
+        for step in pending.values():
+            unknown = step.needs - pending.keys()
             if unknown:
-                raise TemplateError(f"{key} depends on {', '.join(sorted(unknown))}")
+                raise TemplateError(f"depends on {', '.join(sorted(unknown))}", where=step.path)
         ordered = []
         while pending:
-            ready = next((key for key in pending if not needs[key] & pending.keys()), None)
+            ready = next(
+                (k for k, step in pending.items() if not step.needs & pending.keys()), None
+            )
             if ready is None:
                 raise TemplateError(f"{', '.join(pending)} depend on each other")
             ordered.append(pending.pop(ready))
@@ -104,7 +115,8 @@ class Deployment:
         here = self._evaluator.environment
         return str(self._evaluator.value(raw.get("resourceGroup", here.resource_group)))
 
-    def _resource(self, raw: Mapping[str, Any], path: str, name: str) -> Resource:
+    def _resource(self, step: _Step) -> Resource:
+        raw, path, name = step.raw, step.path, step.name
         scope_keys = _SCOPE_KEYS if raw["type"] == DEPLOYMENTS else set()
         unknown = set(raw) - _META_KEYS - _BODY_KEYS - scope_keys
         if unknown:
@@ -121,7 +133,7 @@ class Deployment:
             raw["type"], raw["apiVersion"], name, self._id(raw, name), self._group(raw), body
         )
 
-    def _nested(self, raw: Mapping[str, Any], path: str, resource: Resource) -> Iterator[Resource]:
+    def _nested(self, path: str, resource: Resource) -> Iterator[Resource]:
         properties = resource.body["properties"]
         options = properties.get("expressionEvaluationOptions")
         if options != {"scope": "inner"} or properties.get("mode") != "Incremental":
