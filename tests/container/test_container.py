@@ -17,6 +17,7 @@ import pytest
 
 from remora.errors import ReleaseRefused
 from remora.project.project import find_project
+from remora.release.changes import Change
 from remora.release.directory_share import DirectoryShare
 from remora.release.manifest import Role
 from remora.release.publish import Provenance
@@ -61,7 +62,11 @@ class Container:
     def containers(self) -> Collection[Role]:
         return [Role.SERVE]
 
-    def start(self) -> bool:
+    @property
+    def poll(self) -> float:
+        return 0.03
+
+    def start(self, changed: Collection[Change] = ()) -> bool:
         if self.process is not None:
             return False
         with socket.create_server(("127.0.0.1", 0)) as probe:

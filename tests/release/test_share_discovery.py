@@ -46,7 +46,7 @@ def toolkit(root: Path) -> None:
 
 
 def release(share: Share, cache: DigestCache, state: Path) -> Content:
-    sources = sources_on_share(discover_in(ShareTree(share)), share)
+    sources = sources_on_share(discover_in(ShareTree(share)), share, state)
     digests = sync(survey(sources, share, cache), share, cache, state)
     return assemble(sources, digests, model=ModelSection(base="."), engine=EngineSection())
 
@@ -135,13 +135,13 @@ def test_truncated_weights_on_the_share_are_told_from_their_header(tmp_path: Pat
     weights.write_bytes(weights.read_bytes()[:-1])
     share = NotHere(tmp_path)
     with pytest.raises(AdapterBroken, match="truncated"):
-        sources_on_share(discover_in(ShareTree(share)), share)
+        sources_on_share(discover_in(ShareTree(share)), share, Path())
 
 
 def test_an_adapter_that_is_taken_away_meanwhile(tmp_path: Path) -> None:
     toolkit(tmp_path / "share")
     share = NotHere(tmp_path / "share")
-    sources = sources_on_share(discover_in(ShareTree(share)), share)
+    sources = sources_on_share(discover_in(ShareTree(share)), share, Path())
     (tmp_path / "share/models/qlora/qlora/gpu_model/adapter/adapter_config.json").unlink()
     with pytest.raises(ShareNotFound, match="gpu_model"):
         survey(sources, share, DigestCache(tmp_path / "digests.json"))

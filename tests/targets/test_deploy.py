@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from remora.errors import (
 )
 from remora.project.project import Project, find_project
 from remora.release import log
+from remora.release.changes import Change
 from remora.release.directory_share import DirectoryShare
 from remora.release.manifest import Role
 from remora.release.publish import Provenance, current, rollback
@@ -49,8 +50,9 @@ class FollowingTarget:
     runtime: Runtime = field(default_factory=this_runtime)
     containers: tuple[Role, ...] = ()
     on_start: Callable[[], None] = lambda: None
+    poll: float = 0.01
 
-    def start(self) -> bool:
+    def start(self, changed: Collection[Change] = ()) -> bool:
         began, self.life = self.life is not Life.RUNNING, Life.RUNNING
         self.on_start()
         return began

@@ -71,12 +71,17 @@ class Clients:
         return SubscriptionClient(self.credential, **self._options)
 
     @property
+    def shared_transport(self) -> Any:
+        """The connections, for a client that would close its own."""
+        return _Kept(self.transport)
+
+    @property
     def _options(self) -> dict[str, Any]:
         arm = arm_endpoint()
         return {
             "base_url": arm,
             "credential_scopes": [f"{arm}/.default"],
-            "transport": _Kept(self.transport),
+            "transport": self.shared_transport,
             "user_agent": f"remora/{__version__}",
             "polling_interval": POLL,
             "retry_total": 5,

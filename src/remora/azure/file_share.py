@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from azure.core.credentials import TokenCredential
 from azure.storage.fileshare import (
@@ -31,10 +31,18 @@ class AzureFileShare:
 
     ``credential`` is the account's key, or gives tokens: the SDK asks for a new one whenever one
     is about to expire, in the middle of an upload, too. No call is tried twice here: what may work
-    later is raised as `ShareUnavailable`, and a `RetryingShare` has patience with it.
+    later is raised as `ShareUnavailable`, and a `RetryingShare` has patience with it. ``transport``
+    are connections that are shared with other clients.
     """
 
-    def __init__(self, endpoint: str, name: str, credential: str | TokenCredential) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        name: str,
+        credential: str | TokenCredential,
+        *,
+        transport: Any = None,
+    ) -> None:
         self._label = f"{endpoint.rstrip('/')}/{name}"
         self._client = ShareClient(
             endpoint,
@@ -43,6 +51,7 @@ class AzureFileShare:
             # With a token the service wants to hear that its roles count, and no file's own rights.
             token_intent=None if isinstance(credential, str) else "backup",
             retry_total=0,
+            **({} if transport is None else {"transport": transport}),
         )
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
+    from remora.targets.azure import AzureTarget
     from remora.targets.local import LocalTarget
 
 
@@ -16,20 +17,53 @@ class TargetName(StrEnum):
     """Where a release runs."""
 
     LOCAL = "local"
+    AZURE = "azure"
 
 
-def chosen_target(folder: Path | None, share: Path | None) -> LocalTarget:
-    """The local target of a project; its share is the one that was named, now or when it was
-    started, or else the project's folder itself."""
-    from remora.project.config import CONFIG_FILE, ServerSection, read_config
-    from remora.targets.local import LocalTarget, known_share
+def chosen_target(
+    folder: Path | None, share: Path | None, name: TargetName | None = None
+) -> LocalTarget | AzureTarget:
+    """The target of a project: the one that was named; else Azure, if infra/inference.config.json
+    says where, and no folder was named as the share."""
+    from remora.azure.config_file import is_provisioned
 
     project = (folder or Path.cwd()).absolute()
     if not project.is_dir():
         raise ConfigError(f"the folder {project} does not exist", hint="Name a project's folder.")
+    if name is TargetName.AZURE and share is not None:
+        raise ConfigError(
+            "--share and --target azure exclude each other",
+            hint="infra/inference.config.json names the share on Azure.",
+        )
+    if name is None:
+        name = TargetName.AZURE if share is None and is_provisioned(project) else TargetName.LOCAL
+    return _azure(project) if name is TargetName.AZURE else _local(project, share)
+
+
+def _local(project: Path, share: Path | None) -> LocalTarget:
+    """Its share is the one that was named, now or when it was started, or else the project's
+    folder itself."""
+    from remora.project.config import CONFIG_FILE, ServerSection, read_config
+    from remora.targets.local import LocalTarget, known_share
+
     file = project / CONFIG_FILE
     server = read_config(file).server if file.is_file() else ServerSection()
     root = share.absolute() if share else known_share(project) or project
     if share is not None and not root.is_dir():
         raise ConfigError(f"--share: the folder {root} does not exist", hint="Make it first.")
     return LocalTarget(project, root, server)
+
+
+def _azure(project: Path) -> AzureTarget:
+    """It is closed when the command ends."""
+    import click
+
+    from remora.azure.config_file import provisioned_config
+    from remora.project.config import CONFIG_FILE, ContainerSection, read_config
+    from remora.targets.azure import AzureTarget
+
+    file = project / CONFIG_FILE
+    container = read_config(file).container if file.is_file() else ContainerSection()
+    target = AzureTarget(provisioned_config(project), container.python)
+    click.get_current_context().call_on_close(target.close)
+    return target

@@ -9,18 +9,29 @@ import typer
 
 from remora.cli.chosen_target import TargetName, chosen_target
 from remora.cli.output import Output
-from remora.errors import AdapterError
+from remora.errors import AdapterError, ProjectNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from remora.formats.folder import Folder
+    from remora.project.discovery import Discovery
     from remora.project.project import Project
     from remora.release.sync import Survey
+    from remora.targets.azure import AzureTarget
+    from remora.targets.local import LocalTarget
 
 
 def deploy(
     project: Annotated[
         Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
     ] = None,
-    target: Annotated[TargetName, typer.Option(help="Where it runs.")] = TargetName.LOCAL,
+    target: Annotated[
+        TargetName | None,
+        typer.Option(
+            help="Where it runs. Default: azure once `remora provision` has been there, else local."
+        ),
+    ] = None,
     share: Annotated[
         Path | None,
         typer.Option(help="Folder that stands for the share. Default: the project's own."),
@@ -31,6 +42,10 @@ def deploy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be uploaded, and change nothing.")
     ] = False,
+    no_wake: Annotated[
+        bool,
+        typer.Option("--no-wake", help="Leave a server asleep that sleeps at zero replicas."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Let the endpoint serve the project as it is now, and wait until it says that it does.
@@ -39,22 +54,28 @@ def deploy(
     restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
     """
     from remora.cli.deploy_view import DeployView
+    from remora.formats.folder import LocalFolder
     from remora.project.git import commit_of
-    from remora.project.project import find_project
     from remora.release.publish import Provenance, user
+    from remora.release.share_tree import ShareTree
     from remora.targets.deploy import Deployment
+    from remora.targets.local import LocalTarget
 
     output = Output(json)
-    found = find_project(project or Path.cwd())
-    to = chosen_target(project, share)
+    to = chosen_target(project, share, target)
+    found, on_share = _project(project or Path.cwd(), to)
     commit, dirty = commit_of(found.folder) or (None, False)
     with DeployView(output) as view:
         deployment = Deployment(
             found,
             to,
             Provenance(user(), commit, dirty, message),
-            check=lambda: _check(output, found),
+            check=lambda: _check(
+                output, found, ShareTree(to.share).open if on_share else LocalFolder
+            ),
             listener=view,
+            on_share=on_share,
+            wakes=not no_wake,
         )
         if dry_run:
             survey = deployment.survey()
@@ -63,17 +84,33 @@ def deploy(
     if dry_run:
         _tell_missing(output, survey, found)
     else:
-        view.tell(deployed, to.api_key_file)
+        view.tell(deployed, to.api_key_file if isinstance(to, LocalTarget) else None)
 
 
-def _check(output: Output, project: Project) -> None:
+def _project(folder: Path, target: LocalTarget | AzureTarget) -> tuple[Project, Discovery | None]:
+    """The project in a folder. One that is fine-tuned on Azure may hold neither base nor adapters:
+    then they are looked for where fine-tuning left them, on the share."""
+    from remora.project.discovery import discover_in
+    from remora.project.project import discovered_project, find_project
+    from remora.release.share_tree import ShareTree
+
+    try:
+        return find_project(folder), None
+    except ProjectNotFound:
+        if target.name != TargetName.AZURE:
+            raise
+    found = discover_in(ShareTree(target.share))
+    return discovered_project(folder.absolute(), found), found
+
+
+def _check(output: Output, project: Project, open_folder: Callable[[Path], Folder]) -> None:
     from remora.cli.check import show_diagnostic
     from remora.engine.families import FAMILIES
     from remora.project.checks.checker import check_project
     from remora.project.checks.rules import Severity
 
     wrong = []
-    for diagnostic in check_project(project, FAMILIES):
+    for diagnostic in check_project(project, FAMILIES, open_folder):
         if diagnostic.rule.severity is not Severity.NOTE:
             show_diagnostic(output, diagnostic)
         if diagnostic.rule.severity is Severity.ERROR:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from remora.release.manifest import short
 from remora.release.progress import Progress
 from remora.release.report import Report
 from remora.targets.deploy import Deployed, Listener
+from remora.targets.target import TargetState
 
 if TYPE_CHECKING:
     from rich.status import Status as Spinner
@@ -27,6 +29,8 @@ DOING = {
     "serve": "Waiting for the server",
 }
 
+LOADING = "loading"  # what a server does that answers, and is not ready
+
 
 @dataclass(slots=True)
 class DeployView(Listener):
@@ -36,6 +40,8 @@ class DeployView(Listener):
     spinner: Spinner | None = field(default=None, init=False)
     doing: str = field(default="", init=False)
     standing: tuple[Any, ...] = field(default=(), init=False)
+    stage: str = field(default="", init=False)
+    stage_began: float = field(default=0.0, init=False)
 
     def __enter__(self) -> Self:
         if not self.output.as_json and self.output.console.is_terminal:
@@ -48,6 +54,8 @@ class DeployView(Listener):
             self.spinner.stop()
 
     def phase(self, name: str, seconds: float | None) -> None:
+        if seconds is not None:
+            self._enter("")
         self.doing = DOING[name]
         self._show(self.doing)
         self.output.say("phase", phase=name, message=self.doing, seconds=seconds)
@@ -66,7 +74,25 @@ class DeployView(Listener):
             seconds_left=left,
         )
 
+    def waiting(self, state: TargetState) -> None:
+        if state.phase:
+            self._enter(state.phase)
+        self._show(f"{self.doing}: {' · '.join(filter(None, [state.phase, state.detail]))}")
+
+    def _enter(self, stage: str) -> None:
+        """Tell that the server has come from one stage of its start to another."""
+        if stage == self.stage:
+            return
+        now = time.perf_counter()
+        if self.stage:
+            self.output.say("phase", phase=self.stage, seconds=round(now - self.stage_began, 3))
+        if stage:
+            self.output.say("phase", phase=stage, seconds=None)
+        self.stage, self.stage_began = stage, now
+
     def served(self, report: Report | None) -> None:
+        if report is not None and self.stage:
+            self._enter(LOADING)
         news = (report.standing, report.detail) if report else ("starting", "")
         if news == self.standing:
             return
@@ -76,26 +102,32 @@ class DeployView(Listener):
 
     def tell(self, deployed: Deployed, key_file: Path | None) -> None:
         """The end of a deployment that succeeded."""
-        say = self.output.say
+        say, report = self.output.say, deployed.report
         say(
             "deployed",
             release=deployed.release,
             sequence=deployed.sequence,
             url=deployed.url,
-            models=[model.model_dump(mode="json") for model in deployed.report.models],
+            models=[model.model_dump(mode="json") for model in report.models] if report else [],
+            asleep=report is None,
             changes=[change_text(change) for change in deployed.changes],
             seconds=deployed.seconds,
             api_key_file=str(key_file) if key_file else None,
         )
+        say("endpoint", url=deployed.url)
         if self.output.as_json:
             return
         for change in deployed.changes or ():
             say("deployed", f"  {change_text(change)}")
         if not deployed.changes:
             say("deployed", "Nothing has changed.")
-        say("deployed", model_table(deployed.report, deployed.release))
+        if report is not None:
+            say("deployed", model_table(report, deployed.release))
         times = ", ".join(f"{name} {took:.2f} s" for name, took in deployed.seconds.items())
-        say("deployed", f"\nRelease {short(deployed.release)} is live at {deployed.url}  ({times})")
+        what = (
+            "is live" if report else "is current; the server sleeps, and serves it when it wakes,"
+        )
+        say("deployed", f"\nRelease {short(deployed.release)} {what} at {deployed.url}  ({times})")
         if key_file is not None:
             say("deployed", f"Its API key is in {key_file}.")
 

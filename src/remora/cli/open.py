@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.chosen_target import chosen_target
+from remora.cli.chosen_target import TargetName, chosen_target
 from remora.cli.output import Output
 from remora.errors import TargetError
 
@@ -22,7 +22,7 @@ def open_(
     import webbrowser
 
     target = chosen_target(project, None)
-    if target.url is None or target.report() is None:
+    if target.url is None or (target.name == TargetName.LOCAL and target.report() is None):
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
     opened = webbrowser.open(target.url)
     Output(json).say("opened", target.url, url=target.url, opened=opened)

@@ -29,10 +29,13 @@ def verify(
     The exit code is 1 if they differ.
     """
     from remora.project.project import find_project
+    from remora.targets.target import Life
     from remora.targets.verify import compare
 
     target, output = chosen_target(project, share), Output(json)
     report = target.report()
+    if report is None and target.state().life is Life.ASLEEP:
+        raise TargetError("the server sleeps", hint="A request wakes it: `remora chat`.")
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
     rows = compare(find_project(project or Path.cwd()), target, report)

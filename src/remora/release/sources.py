@@ -19,6 +19,7 @@ from remora.formats.prompt_template import PROMPT_FILE
 from remora.formats.safetensors_header import BrokenHeader, header_of
 from remora.project.discovery import Discovery
 from remora.project.project import Project
+from remora.project.toolkit_prompt import FoundPrompt
 from remora.release.bundle import Bundle
 from remora.release.runtime import Runtime
 from remora.release.share import Share
@@ -88,21 +89,23 @@ def local_sources(project: Project, share: Share) -> Sources:
     adapters = {
         name: _with_prompt(
             tuple(local(folder, file) for file in _adapter_files(LocalFolder(folder))),
-            project,
-            name,
+            project.prompts.get(name),
+            project.folder,
         )
         for name, folder in sorted(project.adapters.items())
     }
     return Sources(project.name, tuple(_in_place(source, share) for source in base), adapters)
 
 
-def _with_prompt(files: tuple[Source, ...], project: Project, name: str) -> tuple[Source, ...]:
-    """An adapter's files with the prompt template that the project has for it, as one of them."""
-    found = project.prompts.get(name)
-    if found is None:
+def _with_prompt(
+    files: tuple[Source, ...], prompt: FoundPrompt | None, folder: Path
+) -> tuple[Source, ...]:
+    """An adapter's files with the prompt template that was found for it, as one of them; it is
+    written into the project's ``folder``."""
+    if prompt is None:
         return files
-    text = str(found.template).encode()
-    path = project.folder / ".remora" / "prompts" / hashlib.sha256(text).hexdigest() / PROMPT_FILE
+    text = str(prompt.template).encode()
+    path = folder / ".remora" / "prompts" / hashlib.sha256(text).hexdigest() / PROMPT_FILE
     if not path.is_file():
         beside = path.with_name(f".{uuid.uuid4().hex}")
         try:
@@ -115,10 +118,11 @@ def _with_prompt(files: tuple[Source, ...], project: Project, name: str) -> tupl
     return (*others, Source(PROMPT_FILE, len(text), path))
 
 
-def sources_on_share(found: Discovery, share: Share) -> Sources:
+def sources_on_share(found: Discovery, share: Share, project: Path) -> Sources:
     """The files that a discovery found on a share; its base stays where it is.
 
-    Only headers are read. Raises as `local_sources` does.
+    Only headers are read. ``project`` is a folder of this machine that prompt templates are
+    written into. Raises as `local_sources` does.
     """
 
     def there(folder: Path, file: Checked, *, stays: bool) -> Source:
@@ -132,7 +136,11 @@ def sources_on_share(found: Discovery, share: Share) -> Sources:
         found.name,
         tuple(there(found.base, file, stays=True) for file in _base_files(at(found.base))),
         {
-            name: tuple(there(path, file, stays=False) for file in _adapter_files(at(path)))
+            name: _with_prompt(
+                tuple(there(path, file, stays=False) for file in _adapter_files(at(path))),
+                found.prompts.get(name),
+                project,
+            )
             for name, path in sorted(found.adapters.items())
         },
     )

@@ -17,6 +17,7 @@ from remora.errors import EndpointError
 from remora.release.report import Report
 
 TIMEOUT = 10.0  # s
+ASLEEP = 503  # what a front answers while the server behind it is not there
 PATH = "/admin/release"
 
 
@@ -53,6 +54,8 @@ class AdminApi:
             return None
         finally:
             connection.close()
+        if status == ASLEEP:
+            return None
         if status >= 400:
             raise EndpointError(
                 f"{self.url}: {_message(body) or f'answered {status}'}",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from remora.container.bring import bring
 from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, ShareError, TargetError
+from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.release import log
 from remora.release.assemble import assemble
@@ -27,22 +28,22 @@ from remora.release.progress import Progress
 from remora.release.publish import Provenance, Published, load, publish, rollback
 from remora.release.refusals import Refusal, refuse
 from remora.release.report import Report, Standing
-from remora.release.sources import local_sources
+from remora.release.sources import local_sources, sources_on_share
 from remora.release.sync import Survey, survey, sync
-from remora.targets.target import Life, Target
+from remora.targets.target import Life, Target, TargetState
 
 PATIENCE = 1800.0  # s that a server gets to report a release
-_POLL = 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What is served now. ``changes`` is empty where it was served already."""
+    """What is served now. ``changes`` is empty where it was served already, ``report`` is None
+    where the server sleeps, and will serve it when it wakes."""
 
     release: str
     sequence: int
     url: str
-    report: Report
+    report: Report | None
     changes: tuple[Change, ...]
     seconds: Mapping[str, float]
 
@@ -59,16 +60,23 @@ class Listener:
     def served(self, report: Report | None) -> None:
         """What the server says while it is waited for."""
 
+    def waiting(self, state: TargetState) -> None:
+        """What is known of a server that says nothing yet."""
+
 
 @dataclass(slots=True)
 class Deployment:
-    """One deployment of a project to a target; ``check`` raises if it must not begin."""
+    """One deployment of a project to a target; ``check`` raises if it must not begin. A server
+    that sleeps is woken, unless ``wakes`` is False. ``on_share`` is what was found on the share for
+    a project that holds no base model itself."""
 
     project: Project
     target: Target
     provenance: Provenance
     check: Callable[[], None] = lambda: None
     listener: Listener = field(default_factory=Listener)
+    wakes: bool = True
+    on_share: Discovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def survey(self) -> Survey:
@@ -78,7 +86,10 @@ class Deployment:
         cache = self._cache()
         bundle = self._pack(cache)
         with self._phase("survey"):
-            sources = local_sources(self.project, self.target.share)
+            if self.on_share is None:
+                sources = local_sources(self.project, self.target.share)
+            else:
+                sources = sources_on_share(self.on_share, self.target.share, self.project.folder)
             if bundle:
                 sources = sources.with_code(bundle)
             return survey(sources, self.target.share, cache, listener=self.listener.progress)
@@ -96,13 +107,14 @@ class Deployment:
         before = found.current
         served = load(self.target.share, before.release).content if before else None
         content = self._with_runtime(self._upload(found), served)
+        changed = tuple(changes(served, content))
         published: Published | None = None
         try:
             with self._phase("publish"):
                 share = self.target.share
                 published = publish(share, content, self.provenance, expected=before)
             with self._phase("start"):
-                self.target.start()
+                self.target.start(changed)
             with self._phase("serve"):
                 report = self._served(published.entry)
             if published.entry != before:
@@ -116,7 +128,7 @@ class Deployment:
             sequence=published.entry.sequence,
             url=self.target.url or "",
             report=report,
-            changes=tuple(changes(served, content)),
+            changes=changed,
             seconds=self.seconds,
         )
 
@@ -144,15 +156,17 @@ class Deployment:
             )
         return content.model_copy(update={"runtime": runtime})
 
-    def _served(self, entry: LogEntry) -> Report:
+    def _served(self, entry: LogEntry) -> Report | None:
         report = self.target.report()
+        if report is None and not self.wakes and self.target.state().life is Life.ASLEEP:
+            return None
         if (
             report is None
             or report.standing is not Standing.READY
             or _asked(report) < entry.sequence
         ):
             self.target.push()
-        return await_release(self.target, entry, self.listener.served)
+        return await_release(self.target, entry, self.listener)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -177,7 +191,7 @@ def roll_back(target: Target, id_: str | None, *, author: str) -> Published:
     """
     before = log.latest(target.share)
     published = rollback(target.share, id_, author=author)
-    if target.state().life in {Life.FAILED, Life.STOPPED}:
+    if target.state().life in {Life.FAILED, Life.STOPPED, Life.ASLEEP}:
         return published
     try:
         target.push()
@@ -210,7 +224,7 @@ def take_back(target: Target, before: LogEntry | None, published: Published | No
 def await_release(
     target: Target,
     entry: LogEntry,
-    tell: Callable[[Report | None], None] = lambda _: None,
+    listener: Listener | None = None,
     *,
     patience: float = PATIENCE,
 ) -> Report:
@@ -219,12 +233,13 @@ def await_release(
     Raises `ReleaseRefused` with the server's reason, `ReleaseConflict` if something newer is asked
     for by now, and `TargetError` if the server doesn't live or takes too long.
     """
+    listener = listener or Listener()
     end = time.monotonic() + patience
     while time.monotonic() < end:
         report = target.report()
-        tell(report)
+        listener.served(report)
         if report is None:
-            _check_life(target)
+            _check_life(target, listener)
         elif _asked(report) > entry.sequence:
             raise ReleaseConflict(
                 "another release was made current in the meantime",
@@ -241,7 +256,7 @@ def await_release(
                     f"the release {short(entry.release)} can't be served: {report.reason}",
                     hint=report.hint,
                 )
-        time.sleep(_POLL)
+        time.sleep(target.poll)
     raise TargetError(
         f"the server did not report the release {short(entry.release)} within {patience:.0f} s",
         hint="`remora status` and `remora logs` say what it does.",
@@ -252,10 +267,13 @@ def _asked(report: Report) -> int:
     return report.wanted.sequence if report.wanted else 0
 
 
-def _check_life(target: Target) -> None:
+def _check_life(target: Target, listener: Listener) -> None:
     state = target.state()
-    if state.life in {Life.FAILED, Life.STOPPED}:
+    listener.waiting(state)
+    if state.life is Life.ASLEEP:
+        target.push()
+    elif state.life in {Life.FAILED, Life.STOPPED}:
         raise TargetError(
             f"the server of the target {target.name} has ended: {state.detail or 'it was stopped'}",
-            hint="`remora logs` says why.",
+            hint=state.hint or "`remora logs` says why.",
         )

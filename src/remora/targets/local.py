@@ -16,6 +16,7 @@ from remora import __version__
 from remora.errors import TargetError
 from remora.loopback import is_loopback
 from remora.project.config import CONFIG_FILE, ServerSection
+from remora.release.changes import Change
 from remora.release.directory_share import DirectoryShare
 from remora.release.manifest import Role
 from remora.release.report import Report
@@ -82,7 +83,11 @@ class LocalTarget:
         needed = not is_loopback(self.server.host) and not os.environ.get(self.server.api_key_env)
         return file if needed else None
 
-    def start(self) -> bool:
+    @property
+    def poll(self) -> float:
+        return 0.03
+
+    def start(self, changed: Collection[Change] = ()) -> bool:
         """Raises `ConfigError` if the port is taken, and `TargetError` if nothing comes to life."""
         self._make_folder()
         with self._alone():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from remora.release.changes import Change
 from remora.release.manifest import Role
 from remora.release.report import Report
 from remora.release.runtime import Runtime
@@ -20,16 +22,21 @@ class Life(StrEnum):
     WAITING = "waiting"
     FAILED = "failed"
     STOPPED = "stopped"
+    ASLEEP = "asleep"
 
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """``detail`` says what a failed server ended with, ``restarts`` how often it was started again
-    after it had died."""
+    """``detail`` says what a failed server ended with, or how far one is that is waited for in
+    ``phase``; ``hint`` what to do about it. ``restarts`` is how often it was started again after it
+    had died, ``since`` when it began to run."""
 
     life: Life
     detail: str = ""
     restarts: int = 0
+    phase: str = ""
+    hint: str | None = None
+    since: dt.datetime | None = None
 
 
 class Target(Protocol):
@@ -60,8 +67,16 @@ class Target(Protocol):
         """The containers that a deployment brings Remora to; none where it is installed."""
         ...
 
-    def start(self) -> bool:
-        """Let a server run over the share; returns False if one did already."""
+    @property
+    def poll(self) -> float:
+        """Seconds between two looks at its server."""
+        ...
+
+    def start(self, changed: Collection[Change] = ()) -> bool:
+        """Let a server run over the share; returns False if one did already.
+
+        ``changed`` is what the new release changes of what was served.
+        """
         ...
 
     def state(self) -> TargetState: ...

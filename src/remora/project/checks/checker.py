@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import AdapterBroken
 from remora.formats.adapter_config import read_adapter_config
-from remora.formats.folder import LocalFolder
+from remora.formats.folder import Folder, LocalFolder
 from remora.project.checks import rules
 from remora.project.checks.adapter import check_adapter
 from remora.project.checks.base import Base, read_base
@@ -19,6 +19,8 @@ from remora.project.hub_cache import model_name
 from remora.project.project import Project
 from remora.project.scan import is_adapter
 
+Opener = Callable[[Path], Folder]
+
 
 @dataclass(frozen=True, slots=True)
 class Checker:
@@ -28,11 +30,12 @@ class Checker:
     found: tuple[Diagnostic, ...]
     dtype: str
     max_rank: int
+    open: Opener
 
     def adapter(self, folder: Path, name: str, *, sample: int = SAMPLE) -> list[Diagnostic]:
         """What is wrong with an adapter's folder; see `check_adapter`."""
         return check_adapter(
-            LocalFolder(folder),
+            self.open(folder),
             name,
             self.base,
             dtype=self.dtype,
@@ -41,20 +44,27 @@ class Checker:
         )
 
 
-def make_checker(project: Project, architectures: Collection[str]) -> Checker:
-    """Read a project's base model. ``architectures`` are those that can be served."""
+def make_checker(
+    project: Project, architectures: Collection[str], open_folder: Opener = LocalFolder
+) -> Checker:
+    """Read a project's base model. ``architectures`` are those that can be served;
+    ``open_folder`` opens folders that are not of this machine."""
     base, found = read_base(
-        LocalFolder(project.base),
+        open_folder(project.base),
         project.name,
         model_name(project.base),
         architectures=architectures,
     )
-    return Checker(base, tuple(found), project.model.dtype, project.engine.max_lora_rank)
+    return Checker(
+        base, tuple(found), project.model.dtype, project.engine.max_lora_rank, open_folder
+    )
 
 
-def check_project(project: Project, architectures: Collection[str]) -> Iterator[Diagnostic]:
+def check_project(
+    project: Project, architectures: Collection[str], open_folder: Opener = LocalFolder
+) -> Iterator[Diagnostic]:
     """All that is wrong in a project, or worth knowing: the base model's first."""
-    checker = make_checker(project, architectures)
+    checker = make_checker(project, architectures, open_folder)
     yield from checker.found
     for name, folder in project.adapters.items():
         yield from checker.adapter(folder, name)

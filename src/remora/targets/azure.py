@@ -1,0 +1,181 @@
+"""The Azure target: a container app with a GPU that sleeps, behind a front that does not."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from remora.azure.app import App, look, restart
+from remora.azure.app_keys import ADMIN_KEY, read_secrets
+from remora.azure.clients import Clients, azure_clients
+from remora.azure.config_file import InferenceConfig
+from remora.azure.inventory import FRONT_TAG, read_app
+from remora.azure.phases import Watch, sight
+from remora.azure.storage import open_share
+from remora.azure.streams import Event, events, log_lines
+from remora.errors import AzureNotFound, TargetError
+from remora.release.changes import Change
+from remora.release.manifest import Role
+from remora.release.retrying_share import RetryingShare
+from remora.release.runtime import Runtime
+from remora.targets.admin_api import AdminApi
+from remora.targets.target import Life, TargetState
+
+if TYPE_CHECKING:
+    from remora.azure.file_share import AzureFileShare
+    from remora.release.report import Report
+
+PATIENCE = 5.0  # s that the front gets to answer whether it lives
+
+
+@dataclass(slots=False)
+class AzureTarget:
+    """What `config` names. It must be closed when it is done with."""
+
+    config: InferenceConfig
+    python: str = "3.11"
+    has_image: bool = False
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+    _watch: Watch = field(default_factory=Watch, repr=False)
+    _known: set[Event] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        return "azure"
+
+    @property
+    def poll(self) -> float:
+        return 1.0
+
+    @cached_property
+    def share(self) -> RetryingShare:
+        return RetryingShare(self._files)
+
+    @property
+    def url(self) -> str | None:
+        return f"https://{self.config.aca_app_endpoint}"
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(self.python, "linux", "x86_64")
+
+    @property
+    def containers(self) -> Collection[Role]:
+        return () if self.has_image else (Role.SERVE, Role.FRONT)
+
+    def start(self, changed: Collection[Change] = ()) -> bool:
+        """Start anew what can't follow a release by itself: a front of another Remora, and
+        containers that have ended and that Azure lets wait. What sleeps is not woken."""
+        front_changed = any((one.part, one.name) == ("runtime", Role.FRONT) for one in changed)
+        lives = self._front_lives()
+        if self._front and (front_changed or not lives):
+            restart(self.clients, look(self.clients, self._group, self._front))
+        if lives and self.report() is not None:
+            return False
+        app = self.app()
+        self._known = set(events(self.clients, app))
+        if app.is_crashing:
+            restart(self.clients, app)
+            return True
+        return False
+
+    def state(self) -> TargetState:
+        app = self.app()
+        if app.is_asleep and not app.error:
+            self._watch = Watch()
+            return TargetState(Life.ASLEEP, "it sleeps until a request wakes it")
+        found = [one for one in events(self.clients, app) if one not in (self._known or ())]
+        seen = sight(app, found)
+        restarts = sum(one.restarts for one in app.replicas)
+        failure = self._watch.saw(seen, time.monotonic())
+        if failure is not None:
+            return TargetState(Life.FAILED, failure.reason, restarts, hint=failure.hint)
+        if any(one.ready for one in app.replicas):
+            return TargetState(Life.RUNNING, "", restarts, since=app.awake_since)
+        return TargetState(Life.WAITING, seen.detail, restarts, seen.phase, since=app.awake_since)
+
+    def report(self) -> Report | None:
+        return self._api.report()
+
+    def push(self) -> None:
+        """It also wakes the server."""
+        self._api.push()
+
+    def logs(self, *, follow: bool) -> Iterator[str]:
+        return log_lines(self.clients, self.app, follow=follow)
+
+    def down(self) -> bool:
+        """What was provisioned stays; `remora.azure.down` takes it away."""
+        return False
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._stack.close()
+
+    def app(self) -> App:
+        """The app with the GPU, as it is now."""
+        return look(self.clients, self._group, self._app_name)
+
+    @cached_property
+    def clients(self) -> Clients:
+        return self._stack.enter_context(azure_clients(self.config.subscription_id or ""))
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """The app's secrets by name."""
+        return read_secrets(self.clients, self._group, self._app_name)
+
+    @property
+    def runs_remora(self) -> bool:
+        """Whether the app was made for Remora; else it runs commands of its user's."""
+        return ADMIN_KEY in self.secrets
+
+    @cached_property
+    def _files(self) -> AzureFileShare:
+        account, share = self.config.storage_account_name, self.config.file_share_name
+        return open_share(self.clients, self._group, account or "", share or "")
+
+    @property
+    def _group(self) -> str:
+        return self.config.resource_group_name or ""
+
+    @property
+    def _app_name(self) -> str:
+        return self.config.aca_app_name or ""
+
+    @cached_property
+    def _front(self) -> str:
+        """The front's name; empty where the app answers by itself."""
+        found = read_app(self.clients, self._group, self._app_name)
+        if found is None:
+            raise AzureNotFound(
+                f"there is no container app {self._app_name} in {self._group}",
+                hint="`remora provision` makes it.",
+            )
+        return (found.tags or {}).get(FRONT_TAG, "")
+
+    @cached_property
+    def _api(self) -> AdminApi:
+        if not self.runs_remora:
+            raise TargetError(
+                f"the app {self._app_name} runs commands of its own, not Remora",
+                hint="`remora provision` without --keep-commands lets it run Remora.",
+            )
+        return AdminApi(self.url or "", self.secrets[ADMIN_KEY])
+
+    def _front_lives(self) -> bool:
+        """Whether a Remora answers at the endpoint, be what is behind it asleep or not."""
+        connection = http.client.HTTPSConnection(urlsplit(self.url or "").netloc, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
