@@ -15,6 +15,7 @@ from remora.azure.inventory import (
     WORKSPACE,
 )
 from remora.azure.resource_id import parse
+from remora.azure.wire import wire
 
 if TYPE_CHECKING:
     from azure.mgmt.resource.deployments.models import WhatIfChange, WhatIfPropertyChange
@@ -82,7 +83,7 @@ def _change(found: WhatIfChange) -> Iterator[Change]:
     if not found.resource_id:
         return
     resource = parse(found.resource_id)
-    match str(found.change_type).lower():
+    match wire(found.change_type).lower():
         case "create":
             action, reason = Action.CREATE, "is not there yet"
         case "nochange":
@@ -105,7 +106,7 @@ def _change(found: WhatIfChange) -> Iterator[Change]:
 def _paths(delta: Iterable[WhatIfPropertyChange], prefix: str = "") -> Iterator[str]:
     """Properties that would change, by their paths; what has no effect is left out."""
     for change in delta:
-        if str(change.property_change_type).lower() == "noeffect":
+        if wire(change.property_change_type).lower() == "noeffect":
             continue
         path = f"{prefix}{change.path}"
         children = list(_paths(change.children or (), f"{path}."))

@@ -116,7 +116,7 @@ def estimate(
     """
     replica = replica_hour(prices, server)
     busy = replica_hour(prices, front) or 0.0 if front else 0.0
-    idle = least_fronts * _idle_hour(prices, front) if front else 0.0
+    idle = least_fronts * idle_hour(prices, front) if front else 0.0
     fee = prices.dedicated.management_hour if server.profile in dedicated(prices) else 0.0
 
     def running(replicas: int) -> float | None:
@@ -149,6 +149,7 @@ def dedicated(prices: Prices) -> Mapping[str, float]:
     return prices.dedicated.instance_hour
 
 
-def _idle_hour(prices: Prices, app: AppSize) -> float:
+def idle_hour(prices: Prices, app: AppSize) -> float:
+    """An hour of one replica on the profile Consumption that has nothing to do."""
     rates = prices.consumption
     return (app.vcpu * rates.idle_vcpu_second + app.memory * rates.idle_gib_second) * HOUR

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from remora.azure.arm_error import ArmError, innermost
 from remora.azure.change import Change, changes_of
 from remora.azure.failures import azure_errors, told
+from remora.azure.wire import wire
 from remora.errors import AzureError, DeploymentFailed
 
 if TYPE_CHECKING:
@@ -65,14 +66,21 @@ class Deployment:
         )
         return PORTAL + quote(path, safe="")
 
-    def what_if(self, template: Mapping[str, Any], values: Mapping[str, Any]) -> list[Change]:
-        """What it would change; nothing is changed."""
+    def what_if(
+        self, template: Mapping[str, Any], values: Mapping[str, Any], *, ask_providers: bool = True
+    ) -> list[Change]:
+        """What it would change; nothing is changed.
+
+        ``ask_providers`` lets each provider look at its resources, as they would be now.
+        """
         from azure.mgmt.resource.deployments.models import DeploymentWhatIf
 
-        doing = "foreseeing the changes"
+        doing, body = "foreseeing the changes", _body(template, values)
+        if not ask_providers:
+            body["properties"]["validationLevel"] = "Template"
         with azure_errors(doing):
             result = self.clients.deployments.deployments.begin_what_if(
-                self.group, self.name, DeploymentWhatIf(_body(template, values))
+                self.group, self.name, DeploymentWhatIf(body)
             ).result()
         if result.error is not None:
             raise told(doing, innermost(result.error.as_dict()))
@@ -148,7 +156,7 @@ def _operation(found: DeploymentOperationProperties) -> Operation:
     return Operation(
         type=target.resource_type or "",
         name=target.resource_name or "",
-        state=str(found.provisioning_state or "Running"),
+        state=wire(found.provisioning_state) or "Running",
         seconds=_seconds(found.duration),
         error=error,
         status=_status(found.status_code),
@@ -178,8 +186,7 @@ def _left(operations: Sequence[Operation]) -> str:
 
 
 def _state(found: DeploymentExtended) -> str:
-    state = found.properties.provisioning_state if found.properties else None
-    return str(getattr(state, "value", state) or "").lower()
+    return wire(found.properties and found.properties.provisioning_state).lower()
 
 
 def _status(code: str | None) -> int | None:

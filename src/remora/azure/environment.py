@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from remora.azure.failures import azure_errors
 from remora.azure.inventory import CREATED_BY, TAG
+from remora.azure.wire import wire
 
 if TYPE_CHECKING:
     from remora.azure.clients import Clients
@@ -39,7 +40,7 @@ def read_environment(clients: Clients, group: str, name: str) -> Environment | N
         group=group,
         name=str(found.name),
         location=found.location.replace(" ", "").lower(),  # `West US 3` is `westus3`.
-        state=str(getattr(properties.provisioning_state, "value", properties.provisioning_state)),
+        state=wire(properties.provisioning_state),
         profiles=tuple(one.as_dict() for one in properties.workload_profiles or ()),
         is_inference=(found.tags or {}).get(TAG) == CREATED_BY,
     )

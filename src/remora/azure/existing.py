@@ -10,9 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from remora.azure.change import Action, Change
 from remora.azure.environment import Environment, read_environment
 from remora.azure.failures import azure_errors
-from remora.azure.inventory import STORAGE_ACCOUNT, WORKSPACE, Resource, find, inventory
+from remora.azure.inventory import (
+    ENVIRONMENT,
+    STORAGE_ACCOUNT,
+    WORKSPACE,
+    Resource,
+    find,
+    inventory,
+)
 from remora.azure.parameters import Origin, Source
 from remora.azure.sizes import NO_GPU
 from remora.azure.workload_profiles import CONSUMPTION, merged, profile_for
@@ -98,6 +106,18 @@ def follows(existing: Existing, *, gpu: str, most: int) -> Source:
         else:
             leave("createEnvironment", "the environment")
     return Source(Origin.EXISTING, values, places)
+
+
+def left_alone(existing: Existing) -> list[Change]:
+    """What inference uses of others, for the plan."""
+    environment = existing.environment
+    found = [
+        (WORKSPACE, one.name) if (one := existing.workspace) and not one.is_inference else None,
+        (STORAGE_ACCOUNT, one.name) if (one := existing.account) and not one.is_inference else None,
+        (ENVIRONMENT, environment.name) if environment and not environment.is_inference else None,
+    ]
+    reason = "is there, and is used as it is"
+    return [Change(Action.NONE, kind, name, reason) for kind, name in filter(None, found)]
 
 
 def wanted_profiles(environment: Environment, *, gpu: str, most: int) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from remora.azure.failures import azure_errors
 from remora.azure.resource_id import parse, same
+from remora.azure.wire import wire
 
 if TYPE_CHECKING:
     from azure.mgmt.appcontainers.models import ContainerApp
@@ -104,7 +105,7 @@ def mounted_read_only(clients: Clients, app: ContainerApp) -> list[Resource]:
             except ResourceNotFoundError:
                 continue
         files = storage.properties.azure_file if storage.properties else None
-        if files and str(files.access_mode).rpartition(".")[2].lower() == "readonly":
+        if files and wire(files.access_mode).lower() == "readonly":
             name = f"{environment.name}/{volume.storage_name}"
             found.append(Resource(str(storage.id), ENVIRONMENT_STORAGE, name))
     return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from remora.azure.failures import azure_errors
+from remora.azure.wire import wire
 from remora.errors import AzureNotFound, AzureSignIn
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def subscriptions(clients: Clients) -> list[Subscription]:
         found = [
             Subscription(str(one.subscription_id), str(one.display_name))
             for one in clients.subscriptions.subscriptions.list()
-            if str(one.state).rpartition(".")[2].lower() in {"enabled", "warned", "pastdue"}
+            if wire(one.state).lower() in {"enabled", "warned", "pastdue"}
         ]
     if not found:
         raise AzureSignIn(

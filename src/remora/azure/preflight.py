@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from remora.azure.failures import azure_errors
+from remora.azure.wire import wire
 from remora.azure.workload_profiles import is_serverless
 from remora.errors import (
     AzureDenied,
@@ -74,7 +75,7 @@ def problems(clients: Clients, wanted: Wanted) -> list[AzureError]:
 def _providers(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
     for name in PROVIDERS:
         with azure_errors(f"looking at the provider {name}"):
-            state = str(clients.resources.providers.get(name).registration_state)
+            state = wire(clients.resources.providers.get(name).registration_state)
         if state.lower() not in {"registered", "registering"}:
             yield AzureUnregistered(
                 f"the subscription has not registered the resource provider {name}",
@@ -190,7 +191,7 @@ def _environment(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
             hint="The Azure portal says why. If nothing else runs in it, delete it and run this"
             " again: it is made anew.",
         )
-    elif state not in {"", "none", "succeeded"}:
+    elif state not in {"", "succeeded"}:
         yield AzureError(
             f"the environment {environment.name} is being changed now ({environment.state})",
             hint="Wait a few minutes, and run this again.",

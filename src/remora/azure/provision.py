@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from remora.azure.app_keys import AppKeys, keys_from, read_secrets
+from remora.azure.app_keys import HF_TOKEN, AppKeys, keys_from, read_secrets
 from remora.azure.change import Action, Change, new_resources
 from remora.azure.cost import Cost
 from remora.azure.deployment import Deployment
 from remora.azure.environment import set_profiles
-from remora.azure.existing import added_profiles
+from remora.azure.existing import added_profiles, left_alone
 from remora.azure.inventory import APP, ENVIRONMENT, find
 from remora.azure.parameters import Origin
 from remora.azure.places import create_group
@@ -37,6 +37,12 @@ class Plan:
     changes: tuple[Change, ...]
     problems: tuple[AzureError, ...]
     cost: Cost
+    is_new_secret: bool
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all is as it should be. Azure tells nothing of secrets."""
+        return not self.is_new_secret and all(one.action is Action.NONE for one in self.changes)
 
 
 def make_plan(clients: Clients, request: Request) -> Plan:
@@ -68,6 +74,7 @@ def make_plan(clients: Clients, request: Request) -> Plan:
         changes=(),
         problems=tuple(problems(clients, wanted)),
         cost=cost_of(request.prices, names),
+        is_new_secret=keys.made or keys.hf_token != known.get(HF_TOKEN, ""),
     )
     return plan if plan.problems else _with_changes(clients, plan)
 
@@ -91,14 +98,19 @@ def _with_changes(clients: Clients, plan: Plan) -> Plan:
     if not group.exists:
         changes = new_resources(group.name, plan.resolved.values)
     else:
-        changes = Deployment(clients, group.name).what_if(template, plan.values)
+        # An app on a workload profile that is yet to be added would be refused.
+        changes = Deployment(clients, group.name).what_if(
+            template, plan.values, ask_providers=not plan.profiles
+        )
+    left = left_alone(plan.resolved.existing)
     environment = plan.resolved.existing.environment
     if plan.profiles and environment is not None:
         had = {one["name"] for one in environment.profiles}
         added = ", ".join(one["name"] for one in plan.profiles if one["name"] not in had)
         what = f"adds the workload profile {added}" if added else "raises a profile's limit"
         changes.insert(0, Change(Action.UPDATE, ENVIRONMENT, environment.name, what))
-    return replace(plan, changes=tuple(changes))
+        left = [one for one in left if one.type != ENVIRONMENT]
+    return replace(plan, changes=(*changes, *left))
 
 
 def _values(request: Request, resolved: Resolved, keys: AppKeys) -> dict[str, Any]:

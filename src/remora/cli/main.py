@@ -32,6 +32,7 @@ from remora.cli.init import init
 from remora.cli.logs import logs
 from remora.cli.open import open_
 from remora.cli.output import INTERRUPTED, report
+from remora.cli.provision import provision
 from remora.cli.releases import releases
 from remora.cli.rollback import rollback
 from remora.cli.serve import serve
@@ -78,6 +79,7 @@ def options(
 app.command()(serve)
 app.command()(ui)
 app.command()(chat)
+app.command()(provision)
 app.command()(deploy)
 app.command()(status)
 app.command()(logs)

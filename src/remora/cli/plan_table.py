@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from remora.azure.change import Action, Change
 from remora.azure.cost import Cost
 from remora.azure.parameters import Origin, Parameter
+from remora.cli.columns import columns
 from remora.cli.output import Output
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
+
+    from remora.azure.running import Running
 
 STYLES = {
     Action.CREATE: "green",
@@ -22,9 +25,8 @@ STYLES = {
 WORDS = {Action.NONE: "no change"}
 
 
-def tell_plan(output: Output, changes: Iterable[Change], cost: Cost | None) -> None:
+def tell_plan(output: Output, changes: Sequence[Change], cost: Cost | None) -> None:
     """The table of changes, and what an hour costs."""
-    changes = list(changes)
     output.say(
         "plan",
         _table(changes),
@@ -61,35 +63,34 @@ def cost_text(cost: Cost) -> str:
     )
 
 
+def cost_now_text(now: Running) -> str:
+    """What an hour as now costs, and with how many replicas."""
+    gpus = f"{now.replicas} GPU replicas run" if now.replicas else "The GPU app sleeps"
+    return (
+        f"{gpus}, {now.fronts} fronts: about {_money(now.cost, now.prices.currency)} an hour,"
+        f" by the table of prices of {now.prices.date}."
+    )
+
+
 def tell_parameters(output: Output, parameters: Mapping[str, Parameter]) -> None:
     """Every value and where it comes from."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("parameter", "value", "from"):
-        table.add_column(column, overflow="fold")
-    for one in parameters.values():
-        style = "dim" if one.origin is Origin.DEFAULT else ""
-        table.add_row(one.name, _shown(one.value), one.place, style=style)
+    rows = [(one.name, _shown(one.value), one.place) for one in parameters.values()]
+    styles = ["dim" if one.origin is Origin.DEFAULT else "bold" for one in parameters.values()]
     output.say(
         "parameters",
-        table,
+        columns(rows, styles),
         parameters=[
             {"name": one.name, "value": one.value, "from": one.place} for one in parameters.values()
         ],
     )
 
 
-def _table(changes: Iterable[Change]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("", "resource", "name", "reason"):
-        table.add_column(column, overflow="fold")
-    for one in changes:
-        word = WORDS.get(one.action, one.action.value)
-        table.add_row(f"[{STYLES[one.action]}]{word}[/]", _short(one.type), one.name, one.reason)
-    return table
+def _table(changes: Sequence[Change]) -> Text:
+    rows = [
+        (WORDS.get(one.action, one.action.value), _short(one.type), one.name, one.reason)
+        for one in changes
+    ]
+    return columns(rows, [STYLES[one.action] for one in changes])
 
 
 def _short(kind: str) -> str:

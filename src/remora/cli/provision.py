@@ -64,6 +64,7 @@ def provision(
     what is not as it should be. The endpoint is written to infra/inference.config.json.
     """
     from remora.azure.clients import azure_clients
+    from remora.azure.config_file import is_provisioned
     from remora.azure.request import resolve_request
     from remora.cli.plan_table import tell_parameters
 
@@ -83,6 +84,9 @@ def provision(
         made = _plan(output, clients, request)
         output.say("phase", phase="plan", seconds=round(time.perf_counter() - begin, 2))
         if made is None or plan:
+            return
+        if made.changes_nothing and is_provisioned(folder):
+            output.say("unchanged", "\nAll is as it should be; nothing was changed.")
             return
         _run(output, clients, made, yes=yes)
 

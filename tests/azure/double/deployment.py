@@ -26,7 +26,10 @@ _KEYS = {
     storage.ACCOUNTS.lower(): storage.keys_of,
     workspaces.WORKSPACES.lower(): workspaces.keys_of,
 }
-_ALLOWED = {"template", "parameters", "mode", "debugSetting", "expressionEvaluationOptions"}
+_ALLOWED = {
+    "template", "parameters", "mode", "debugSetting", "expressionEvaluationOptions",
+    "validationLevel",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Deployment:
     template: Json
     parameters: Json
     mode: str
+    validation: str = "Provider"
     state: str = "Accepted"
     correlation: str = field(default_factory=new_id)
     timestamp: str = field(default_factory=now)
@@ -143,7 +147,10 @@ def requested(arm: Arm, group: Group, name: str, body: Any) -> tuple[Deployment,
         evaluated = evaluate(template, parameters, Place(arm.state, group))
     except TemplateError as error:
         raise invalid(str(error)) from error
-    return Deployment(name, group, template, parameters, properties["mode"]), evaluated
+    level = properties.get("validationLevel", "Provider")
+    if level not in {"Template", "Provider", "ProviderNoRbac"}:
+        raise ContractError(f"{level!r} is no level of validation.")
+    return Deployment(name, group, template, parameters, properties["mode"], level), evaluated
 
 
 def invalid(message: str) -> ArmError:
@@ -181,7 +188,7 @@ def tried(state: State, deployment: Deployment) -> list[tuple[Wanted, ArmError |
     found: list[tuple[Wanted, ArmError | None]] = []
     try:
         template = evaluate(
-            deployment.template, deployment.parameters, Place(state, deployment.group), preview=True
+            deployment.template, deployment.parameters, Place(trial, deployment.group), preview=True
         )
         for wanted in template.resources():
             if wanted.type == DEPLOYMENTS:

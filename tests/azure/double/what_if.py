@@ -17,12 +17,13 @@ _HIDDEN = ("*", "secrets", "accountKey", "sharedKey")
 def changes(arm: Arm, deployment: Deployment) -> list[Json]:
     """One change for each resource of the template, then what the template leaves alone.
 
-    Raises the `ArmError` that the deployment would end in.
+    Raises the `ArmError` that the deployment would end in, unless only the template is to be
+    validated: then no provider is asked.
     """
     found = []
     named = set()
     for wanted, error in tried(arm.state, deployment):
-        if error is not None:
+        if error is not None and deployment.validation != "Template":
             message = f"The template deployment '{deployment.name}' is not valid."
             raise ArmError(400, "InvalidTemplateDeployment", message, [error])
         named.add(wanted.id.lower())
