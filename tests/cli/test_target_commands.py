@@ -18,6 +18,7 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
     [
         (["status"], 0, "status"),
         (["releases"], 0, None),
+        (["prune"], 0, "pruned"),
         (["down"], 0, "down"),
         (["rollback", "--project"], 6, "error"),
         (["open"], 7, "error"),

@@ -190,6 +190,9 @@ def test_rolling_back_under_load_and_verify(deployed: Workspace) -> None:
     ]
     assert deployed.run("rollback", newer[:10]).code == 0
     assert served(deployed) == (newer, "ready")
+    pruned = deployed.run("prune", "--keep", "1", "--dry-run").named("pruned")
+    assert newer in pruned["kept"]
+    assert pruned["releases"] == 0, "all were current within the last hour"
 
 
 def test_other_settings_restart_the_server_and_ctrl_c_takes_them_back(deployed: Workspace) -> None:

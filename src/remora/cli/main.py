@@ -33,6 +33,7 @@ from remora.cli.logs import logs
 from remora.cli.open import open_
 from remora.cli.output import INTERRUPTED, report
 from remora.cli.provision import provision
+from remora.cli.prune import prune
 from remora.cli.releases import releases
 from remora.cli.rollback import rollback
 from remora.cli.serve import serve
@@ -85,6 +86,7 @@ app.command()(status)
 app.command()(logs)
 app.command()(releases)
 app.command()(rollback)
+app.command()(prune)
 app.command()(verify)
 app.command("open")(open_)
 app.command()(down)

@@ -15,6 +15,7 @@ from remora.project.config import EngineSection, ModelSection, Name
 from remora.release.share_path import SharePath
 
 SCHEMA = 1
+RELEASES = SharePath.parse(".remora/releases")
 
 
 def _path(text: str) -> str:
@@ -165,6 +166,11 @@ def parse_release(id_: str, raw: bytes) -> Release:
         return Release.model_validate(data)
     except (ValueError, TypeError, ValidationError) as error:
         raise ReleaseBroken(f"the release {short(id_)} can't be read: {error}") from error
+
+
+def manifest_path(id_: str) -> SharePath:
+    """Where a release lies on a share."""
+    return RELEASES / f"{id_}.json"
 
 
 def short(digest: str) -> str:

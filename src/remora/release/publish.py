@@ -12,11 +12,8 @@ from remora.release import log
 from remora.release.changes import Change, changes
 from remora.release.documents import read_document, write_document
 from remora.release.log import LogEntry
-from remora.release.manifest import Content, Release, parse_release, short
+from remora.release.manifest import Content, Release, manifest_path, parse_release, short
 from remora.release.share import Share
-from remora.release.share_path import SharePath
-
-RELEASES = SharePath.parse(".remora/releases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def current(share: Share) -> Published | None:
 def load(share: Share, id_: str) -> Release:
     """A release by its full id; raises `ReleaseNotFound` or `ReleaseBroken`."""
     try:
-        return parse_release(id_, read_document(share, _path(id_)))
+        return parse_release(id_, read_document(share, manifest_path(id_)))
     except ShareNotFound as error:
         raise ReleaseNotFound(f"the share holds no release {short(id_)}") from error
 
@@ -104,7 +101,7 @@ def publish(
     _refuse_if_superseded(share, expected)
     if expected and (served := _known(share, expected.release)) and served.content == content:
         return Published(expected, served)
-    write_document(share, _path(release.id), release.to_json(), replace=True)
+    write_document(share, manifest_path(release.id), release.to_json(), replace=True)
     entry = LogEntry(
         sequence=expected.sequence + 1 if expected else 1,
         release=release.id,
@@ -158,10 +155,6 @@ def history(share: Share) -> list[Step]:
         steps.append(Step(entry, release, found, is_current=entry is entries[-1]))
         before = after or before
     return steps
-
-
-def _path(id_: str) -> SharePath:
-    return RELEASES / f"{id_}.json"
 
 
 def _known(share: Share, id_: str) -> Release | None:

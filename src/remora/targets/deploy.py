@@ -17,6 +17,7 @@ from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, ShareErr
 from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.release import log
+from remora.release.aside import secure
 from remora.release.assemble import assemble
 from remora.release.bundle import Bundle, project_bundle
 from remora.release.changes import Change, changes
@@ -113,6 +114,8 @@ class Deployment:
             with self._phase("publish"):
                 share = self.target.share
                 published = publish(share, content, self.provenance, expected=before)
+                if published.entry != before:
+                    secure(share, published)
             with self._phase("start"):
                 self.target.start(changed)
             with self._phase("serve"):
@@ -191,9 +194,11 @@ def roll_back(target: Target, id_: str | None, *, author: str) -> Published:
     """
     before = log.latest(target.share)
     published = rollback(target.share, id_, author=author)
-    if target.state().life in {Life.FAILED, Life.STOPPED, Life.ASLEEP}:
-        return published
     try:
+        if published.entry != before:
+            secure(target.share, published)
+        if target.state().life in {Life.FAILED, Life.STOPPED, Life.ASLEEP}:
+            return published
         target.push()
         await_release(target, published.entry)
     except BaseException:

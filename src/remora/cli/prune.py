@@ -1,0 +1,54 @@
+"""``remora prune``: delete releases of long ago, and the files that only they needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from remora.cli.chosen_target import chosen_target
+from remora.cli.output import Output
+
+
+def prune(
+    project: Annotated[
+        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
+    ] = None,
+    keep: Annotated[
+        int, typer.Option(min=1, help="How many of the last releases stay, to go back to.")
+    ] = 10,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
+    ] = False,
+    share: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Delete old releases from the share, and the files that no other release needs.
+
+    What is served stays, and what was current within the last hour, and files of the last day.
+    """
+    from remora.release import prune as pruning
+    from remora.release.manifest import short
+
+    target, output = chosen_target(project, share), Output(json)
+    report = target.report()
+    serving = [report.served.release] if report and report.served else []
+    work = pruning.plan_pruning if dry_run else pruning.prune
+    found = work(target.share, keep, serving=serving)
+    for id_ in found.releases:
+        output.say("release", f"{short(id_)}", release=id_)
+    done = "would be deleted" if dry_run else "were deleted"
+    output.say(
+        "pruned",
+        f"{len(found.releases)} releases, and {len(found.blobs)} files of {found.bytes:,} bytes,"
+        f" {done}. {len(found.kept)} releases stay.",
+        releases=len(found.releases),
+        files=len(found.blobs),
+        bytes=found.bytes,
+        kept=found.kept,
+        dry_run=dry_run,
+    )
