@@ -37,6 +37,14 @@ TEMPLATES = {
 {%- endfor %}{% endfor %}""",
     "mistral": """{% if tools %}[AVAILABLE_TOOLS]{% endif %}
 {%- for m in messages %}{{ m.content }}{% if m.tool_calls %}[TOOL_CALLS]{% endif %}{% endfor %}""",
+    "mistral-args": """{% if tools %}[AVAILABLE_TOOLS]{% endif %}
+{%- for m in messages %}{{ m.content }}{% if m.tool_calls %}[TOOL_CALLS]f[ARGS]{% endif %}
+{%- endfor %}""",
+    "qwen-coder": """{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}
+{%- for m in messages %}{{ m.role }}:{{ m.content }}
+{%- for call in m.tool_calls or [] %}<tool_call><function={{ call.function.name }}>
+{%- for name, value in call.function.arguments | items %}<parameter={{ name }}>{{ value }}
+{%- endfor %}</tool_call>{% endfor %}{% endfor %}""",
 }
 PARAMETERS = {
     "type": "object",
@@ -116,6 +124,36 @@ def test_a_call_that_is_required_is_made_and_streamed_alike(
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
+def test_arguments_follow_a_schema_of_parts(clients: dict[str, openai.OpenAI], name: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "count": {"type": "integer", "minimum": 3, "maximum": 5},
+            "flag": {"type": ["boolean", "null"]},
+            "part": {"$ref": "#/$defs/part"},
+            "mode": {"enum": ["a", "b"]},
+        },
+        "required": ["count", "part"],
+        "additionalProperties": False,
+        "$defs": {
+            "part": {
+                "type": "object",
+                "properties": {"x": {"enum": [1, "one"]}},
+                "required": ["x"],
+                "additionalProperties": False,
+            }
+        },
+    }
+    tools: Any = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    for seed in range(3):
+        answer = clients[name].chat.completions.create(
+            **FEW, tools=tools, tool_choice="required", temperature=1.5, seed=seed
+        )
+        [call] = answer.choices[0].message.tool_calls
+        jsonschema_rs.validate(schema, json.loads(call.function.arguments))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_the_named_function_is_called(clients: dict[str, openai.OpenAI], name: str) -> None:
     for function in ("weather", "now"):
         choice: Any = {"type": "function", "function": {"name": function}}
@@ -185,6 +223,8 @@ async def test_a_template_without_tools_refuses_them(tiny: Callable[..., Tiny]) 
     with pytest.raises(RequestError, match="knows no tools") as caught:
         await backend.chat(request)
     assert caught.value.param == "tools"
+    with pytest.raises(RequestError, match="knows no tools"):
+        await backend.tokenize_chat(request)
     await backend.close()
 
 

@@ -152,6 +152,7 @@ class ScriptedBackend:
         self.generations: list[ScriptedGeneration] = []
         self.closed = False
         self.sampling = SamplingParams()
+        self.tokenized: list[ChatRequest] = []
         self._draining = False
         self._cards = {
             "base": card("base", None),
@@ -191,6 +192,7 @@ class ScriptedBackend:
 
     async def tokenize_chat(self, request: ChatRequest) -> Tokens:
         self._card(request.model)
+        self.tokenized.append(request)
         texts = [f"<{m['role']}>{m['content']}" for m in request.messages]
         texts += ["<assistant>"] if request.add_generation_prompt else []
         return Tokens(list(range(len(texts))), texts, CONTEXT)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.conftest import Endpoint
+from tests.gateway.conftest import Endpoint, Serve
+from tests.gateway.scripted_backend import ScriptedBackend
 
 
 def tokenize(endpoint: Endpoint, **body: Any) -> Any:
@@ -29,6 +30,21 @@ def test_chat(endpoint: Endpoint) -> None:
     assert tokenize(endpoint, messages=messages).json()["token_strs"] == ["<user>hi", "<assistant>"]
     bare = tokenize(endpoint, messages=messages, add_generation_prompt=False)
     assert bare.json()["count"] == 1
+
+
+def test_chat_with_tools(serve: Serve) -> None:
+    backend = ScriptedBackend()
+    endpoint = serve(backend)
+    messages = [{"role": "user", "content": "hi"}]
+    tools = [{"type": "function", "function": {"name": "now"}}]
+    tokenize(endpoint, messages=messages, tools=tools)
+    tokenize(endpoint, messages=messages, tools=tools, tool_choice="none")
+    shown, hidden = backend.tokenized
+    assert shown.tools is not None
+    assert shown.tools.names == {"now"}
+    assert hidden.tools is None
+    refused = tokenize(endpoint, prompt="hi", tools=tools)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "tools")
 
 
 def test_detokenize(endpoint: Endpoint) -> None:

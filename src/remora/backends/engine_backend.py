@@ -185,6 +185,8 @@ class EngineBackend:
     async def tokenize_chat(self, request: ChatRequest) -> Tokens:
         loaded = self._ready()
         version = self._find(loaded, request.model)
+        if request.tools is not None:
+            tool_format(_tokenizer(loaded, version), request.model)
         ids = await self._chat_prompt(loaded, version, request)
         return _tokens(loaded, _tokenizer(loaded, version), ids)
 

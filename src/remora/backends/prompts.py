@@ -39,7 +39,7 @@ def tool_format(tokenizer: Tokenizer, model: str) -> ToolFormat:
         raise RequestError(
             f"The model {model!r} writes its calls in a format that this endpoint can't read.",
             param="tools",
-            hint="It reads those of Hermes and Qwen, Llama 3.1 to 3.3, and Mistral.",
+            hint="It reads those of Hermes, Qwen, Llama 3.1 to 3.3, and Mistral.",
         )
     return found
 

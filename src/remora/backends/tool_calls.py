@@ -43,9 +43,7 @@ class CallingGeneration:
         parsers: dict[int, ToolParser] = {}
         async for delta in self.generation.deltas():
             if delta.index not in parsers:
-                parsers[delta.index] = ToolParser(
-                    self.tool_format, self.tools.names, parallel=self.tools.parallel
-                )
+                parsers[delta.index] = ToolParser(self.tool_format, self.tools)
             yield _parsed(delta, parsers[delta.index])
 
 

@@ -26,12 +26,14 @@ from remora.grammar.expression import (
     Regex,
     Repeat,
     Special,
+    Until,
 )
 
 _KEPT = 64
 # One space, or a line break and an indentation: enough for any layout, and no endless blanks.
 _WHITESPACE = r"( |\n[ \t]{0,40})?"
 _MESSAGE_CHARS = 400
+_FREE = r"/(.|\n)*/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +169,19 @@ class _Notation:
                 return f"%json {_with_layout(schema)}"
             case Regex(pattern):
                 return f"/{llguidance.regex_to_lark(pattern, use_ascii='')}/"
-            case Chain(parts):
-                return " ".join(f"({self._write(part)})" for part in parts)
-            case OneOf(options):
-                return " | ".join(f"({self._write(option)})" for option in options)
+            case Chain(parts) | OneOf(parts):
+                sign = " | " if isinstance(expression, OneOf) else " "
+                return sign.join(f"({self._write(part)})" for part in parts)
             case Repeat(item, separator):
                 once = self._rule("item", self._write(item))
                 return f"{once} ({self._write(Literal(separator))} {once})*"
+            case Until(marker):
+                whole = f"{self._rule('FREE', _FREE)} {self._write(marker)}"
+                # Lazy: the text ends where the marker first appears in it. No special token does.
+                return whole if whole.endswith("]>") else self._rule("until", whole, "[lazy]")
             case Embedded(trigger, item):
-                free = self._rule("FREE", r"/(.|\n)*/")
-                opening = f"{free} {self._write(trigger)}"
-                if not opening.endswith("]>"):
-                    # Lazy: the text ends where the trigger first appears in it.
-                    opening = self._rule("opening", opening, flags="[lazy]")
-                whole = self._rule("embedded", f"{opening} ({self._write(item)})")
-                return f"{whole}* {free}"
+                whole = f"{self._write(Until(trigger))} ({self._write(item)})"
+                return f"{self._rule('embedded', whole)}* {self._rule('FREE', _FREE)}"
             case Lark():
                 raise AssertionError("a whole grammar can't be a part of another one")
 

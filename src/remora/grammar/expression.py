@@ -63,6 +63,13 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """Free text up to where a marker first appears in it, and the marker."""
+
+    marker: Literal | Special
+
+
+@dataclass(frozen=True, slots=True)
 class Embedded:
     """Free text, in which each ``trigger`` begins the ``item``, any number of times."""
 
@@ -70,7 +77,7 @@ class Embedded:
     item: Expression
 
 
-Expression = Literal | Special | Json | Regex | Lark | Chain | OneOf | Repeat | Embedded
+Expression = Literal | Special | Json | Regex | Lark | Chain | OneOf | Repeat | Until | Embedded
 
 
 @dataclass(frozen=True, slots=True)

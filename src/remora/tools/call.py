@@ -76,8 +76,13 @@ def any_call(tools: Tools, key: str, *, enforced: bool) -> Expression:
 
 
 def _call(function: Mapping[str, Any], key: str, *, enforced: bool) -> Expression:
+    beginning = f'{{"name": {json.dumps(function["name"])}, "{key}": '
+    return Chain((Literal(beginning), arguments_of(function, enforced=enforced), Literal("}")))
+
+
+def arguments_of(function: Mapping[str, Any], *, enforced: bool) -> Json:
+    """The arguments as an object, by the function's schema if it is strict or that is enforced."""
     schema: Any = {"type": "object"}
     if enforced or function.get("strict"):
         schema = function.get("parameters") or _NO_PARAMETERS
-    beginning = f'{{"name": {json.dumps(function["name"])}, "{key}": '
-    return Chain((Literal(beginning), Json(json.dumps(schema)), Literal("}")))
+    return Json(json.dumps(schema))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from remora.grammar.expression import Expression
@@ -14,13 +14,13 @@ from remora.tools.tools import Tools
 class ToolFormat:
     """How a family of models writes its calls.
 
-    ``read`` yields the pieces of an answer, given the names of the functions. ``calls`` is an
-    answer that calls, ``answers`` one that calls or not. ``markers`` must be seen in the text,
-    even where the tokenizer has them as special tokens.
+    ``read`` yields the pieces of an answer. ``calls`` is an answer that calls, ``answers`` one
+    that calls or not. ``markers`` must be seen in the text, even where the tokenizer has them as
+    special tokens.
     """
 
     name: str
     markers: tuple[str, ...]
-    read: Callable[[Reader, Collection[str]], Reading[None]]
+    read: Callable[[Reader, Tools], Reading[None]]
     calls: Callable[[Tools], Expression]
     answers: Callable[[Tools], Expression]

@@ -5,8 +5,6 @@ Source: https://github.com/NousResearch/Hermes-Function-Calling
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from remora.grammar.expression import Chain, Embedded, Expression, Literal, Repeat, Special
 from remora.tools.call import NotACall, any_call, read_call
 from remora.tools.format import ToolFormat
@@ -16,7 +14,7 @@ from remora.tools.tools import Tools
 _BEGIN, _END = "<tool_call>", "</tool_call>"
 
 
-def _read(reader: Reader, names: Collection[str]) -> Reading[None]:
+def _read(reader: Reader, _: Tools) -> Reading[None]:
     while (space := (yield from reader.content_until(_BEGIN))) is not None:
         reader.mark()
         try:

@@ -5,8 +5,6 @@ Source: https://www.llama.com/docs/model-cards-and-prompt-formats/llama3_1/#json
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from remora.grammar.expression import Expression, OneOf, Regex
 from remora.tools.call import NotACall, any_call, read_call
 from remora.tools.format import ToolFormat
@@ -16,7 +14,7 @@ from remora.tools.tools import Tools
 _TAG = "<|python_tag|>"
 
 
-def _read(reader: Reader, names: Collection[str]) -> Reading[None]:
+def _read(reader: Reader, tools: Tools) -> Reading[None]:
     called = False
     reader.mark()
     try:
@@ -25,7 +23,7 @@ def _read(reader: Reader, names: Collection[str]) -> Reading[None]:
             yield from reader.accept(_TAG)
             yield from reader.skip_space()
             # JSON that calls none of the functions is an answer.
-            yield from read_call(reader, names)
+            yield from read_call(reader, tools.names)
             called = True
             reader.mark()
             yield from reader.skip_space()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Collection
 
 from remora.engine.request import ToolCallDelta
 from remora.tools.format import ToolFormat
 from remora.tools.reader import Arguments, CallBegins, Content, Reader
+from remora.tools.tools import Tools
 
 # Mistral's templates demand just nine letters and digits; others take any id.
 _ID_LENGTH = 9
@@ -16,12 +16,12 @@ _ID_LETTERS = string.ascii_letters + string.digits
 
 
 class ToolParser:
-    """One answer. Without ``parallel``, calls after the first are left out."""
+    """One answer. Where calls may not be parallel, those after the first are left out."""
 
-    def __init__(self, tool_format: ToolFormat, names: Collection[str], *, parallel: bool) -> None:
+    def __init__(self, tool_format: ToolFormat, tools: Tools) -> None:
         self._reader = Reader()
-        self._pieces = tool_format.read(self._reader, names)
-        self._most = None if parallel else 1
+        self._pieces = tool_format.read(self._reader, tools)
+        self._most = None if tools.parallel else 1
         self._calls = 0
 
     @property

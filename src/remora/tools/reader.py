@@ -130,6 +130,41 @@ class Reader:
                 return
             yield None
 
+    def word(self) -> Reading[str]:
+        """Read a function's name; empty if there is none."""
+        letters: list[str] = []
+        while (char := (yield from self.look())) and (char.isalnum() or char in "_.-"):
+            self._at += 1
+            letters.append(char)
+        return "".join(letters)
+
+    def until(self, marker: str, wrap: Callable[[str], Piece] | None = None) -> Reading[str | None]:
+        """Read all up to a marker, and the marker, with a line break before it.
+
+        Yields what came before in pieces if they are wanted; returns it, or None if the marker
+        did not come.
+        """
+        pieces: list[str] = []
+        while True:
+            place = self._text.find(marker, self._at)
+            rest = self._text[self._at :]
+            if place >= 0:
+                end = place - (self._text[self._at : place].endswith("\n"))
+            elif self._ended:
+                end = len(self._text)
+            else:
+                end = len(self._text) - max(_overlap(rest, marker), _overlap(rest, "\n" + marker))
+            if piece := self._text[self._at : end]:
+                pieces.append(piece)
+                if wrap is not None:
+                    yield wrap(piece)
+            self._at = end if place < 0 else place + len(marker)
+            if place >= 0:
+                return "".join(pieces)
+            if self._ended:
+                return None
+            yield None
+
     def string(self) -> Reading[str | None]:
         """Read a JSON string; None if there is none, or if it has no end."""
         if (yield from self.look()) != '"':

@@ -6,11 +6,15 @@ from remora.tools.format import ToolFormat
 from remora.tools.hermes import HERMES
 from remora.tools.llama import LLAMA
 from remora.tools.mistral import MISTRAL
+from remora.tools.mistral_args import MISTRAL_ARGS
+from remora.tools.qwen_coder import QWEN_CODER
 
 # What a template holds, what it may not hold (a later format with the same markers), the format.
 _SIGNS = (
     ("<tool_call>", "<function=", HERMES),
+    ("<parameter=", "", QWEN_CODER),
     ("[TOOL_CALLS]", "[ARGS]", MISTRAL),
+    ("[ARGS]", "", MISTRAL_ARGS),
     ("<|python_tag|>", "", LLAMA),
     ("Environment: ipython", "", LLAMA),
 )

@@ -11,9 +11,10 @@ from remora.errors import RequestError
 from remora.gateway.protocol.body import Body
 from remora.gateway.protocol.chat import Messages, TemplateBody, check_length, template_arguments
 from remora.gateway.protocol.sampling import TokenId
+from remora.gateway.protocol.tools import ToolsBody
 
 
-class TokenizeBody(TemplateBody):
+class TokenizeBody(TemplateBody, ToolsBody):
     """Either a text in ``prompt``, or a chat in ``messages``."""
 
     model: str
@@ -29,6 +30,8 @@ class TokenizeBody(TemplateBody):
         if (self.prompt is None) == (self.messages is None):
             raise RequestError("Give either 'prompt' or 'messages'.", param="prompt")
         if self.prompt is not None:
+            if self.tools:
+                raise RequestError("'tools' are for 'messages', not for a 'prompt'.", param="tools")
             check_length(len(self.prompt), max_prompt_chars, "prompt")
         elif self.add_special_tokens:
             raise RequestError(
@@ -40,7 +43,7 @@ class TokenizeBody(TemplateBody):
 
     def chat(self, max_prompt_chars: int | None) -> ChatRequest:
         arguments: dict[str, Any] = template_arguments(self, self.messages or [], max_prompt_chars)
-        return ChatRequest(model=self.model, **arguments)
+        return ChatRequest(model=self.model, tools=self.tools_asked(), **arguments)
 
 
 class DetokenizeBody(Body):
