@@ -28,7 +28,6 @@ from remora.cli.check import check
 from remora.cli.deploy import deploy
 from remora.cli.doctor import doctor
 from remora.cli.down import down
-from remora.cli.front import front
 from remora.cli.init import init
 from remora.cli.logs import logs
 from remora.cli.open import open_
@@ -79,7 +78,6 @@ def options(
 
 
 app.command()(serve)
-app.command()(front)
 app.command()(ui)
 app.command()(chat)
 app.command()(provision)

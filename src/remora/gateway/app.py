@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
-from remora.backends.backend import Service
+from remora.backends.backend import Backend
 from remora.gateway.auth import AuthMiddleware
 from remora.gateway.context import Gateway
 from remora.gateway.errors import translate
@@ -25,10 +24,15 @@ if TYPE_CHECKING:
     from remora.reconcile.reconciler import Reconciler
 
 
-# Method, path and function. Bodies are read by `remora.gateway.body`, and described by `openapi`.
-Routes = Sequence[tuple[str, str, Callable[[Request], Awaitable[Response]]]]
+async def _openapi(_: Request) -> Response:
+    # Imported when asked for: the models of answers are of no other use, and cost start-up time.
+    from remora.gateway.openapi import document
 
-ROUTES: Routes = (
+    return JSONResponse(document())
+
+
+# Plain routes: their bodies are read by `remora.gateway.body`, and described by `openapi`.
+ROUTES = (
     ("GET", "/v1/models", models.list_models),
     ("GET", "/v1/models/{model:path}", models.retrieve_model),
     ("POST", "/v1/chat/completions", chat.create_chat_completion),
@@ -48,18 +52,14 @@ ROUTES: Routes = (
 
 
 def create_app(
-    backend: Service,
-    settings: GatewaySettings,
-    reconciler: Reconciler | None = None,
-    routes: Routes = ROUTES,
+    backend: Backend, settings: GatewaySettings, reconciler: Reconciler | None = None
 ) -> Starlette:
-    """The OpenAI API, health, metrics and the admin API over ``backend``, a `Backend`; or over
-    what else the ``routes`` know how to ask.
+    """The OpenAI API, health, metrics and the admin API over ``backend``.
 
     The backend may still be loading: generation is answered with 503 until it is ready. The app
     neither starts nor closes it.
     """
-    paths = {endpoint: path.replace(":path", "") for _, path, endpoint in routes}
+    paths = {endpoint: path.replace(":path", "") for _, path, endpoint in ROUTES}
     gateway = Gateway(backend, settings, Metrics(backend), paths, reconciler)
     middleware = [
         Middleware(ExchangeMiddleware, gateway=gateway),
@@ -67,27 +67,15 @@ def create_app(
     ]
     if settings.cors_origins:
         middleware.insert(0, _cors(settings))
-
-    async def openapi(_: Request) -> Response:
-        # Imported when asked for: models of answers are of no other use, and cost start-up time.
-        from remora.gateway.openapi import document
-
-        return JSONResponse(document(operations(routes)))
-
-    served = [Route(path, endpoint, methods=[method]) for method, path, endpoint in routes]
+    routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in ROUTES]
     app = Starlette(
-        routes=[*served, Route("/openapi.json", openapi)],
+        routes=[*routes, Route("/openapi.json", _openapi)],
         middleware=middleware,
         exception_handlers={HTTPException: _http_error},
     )
     app.router.redirect_slashes = False
     app.state.gateway = gateway
     return app
-
-
-def operations(routes: Routes) -> set[tuple[str, str]]:
-    """Method and path of each route, as the OpenAPI document writes them."""
-    return {(method.lower(), path.replace(":path", "")) for method, path, _ in routes}
 
 
 def _cors(settings: GatewaySettings) -> Middleware:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def start(share: DirectoryShare, folder: Path) -> Start:
     """Choose a release whose files are all there; those that lack some are refused."""
     refusals = Refusals(share, folder / "refused")
     while True:
-        choice = choose(share, refusals.of)
+        choice = choose(share, refusals)
         try:
             checkout = check_out(choice.served.release.content, share, folder)
         except ReleaseBroken as error:
@@ -49,11 +48,8 @@ def start(share: DirectoryShare, folder: Path) -> Start:
             return Start(share, folder, refusals, choice, checkout)
 
 
-def choose(share: Share, refused: Callable[[int], Refusal | None]) -> Choice:
-    """The newest release whose entry was not ``refused``.
-
-    Raises `ReleaseNotFound` where nothing was released, or nothing of it can be served.
-    """
+def choose(share: Share, refusals: Refusals) -> Choice:
+    """Raises `ReleaseNotFound` where nothing was released, or nothing of it can be served."""
     entries = log.entries(share)
     if not entries:
         raise ReleaseNotFound(
@@ -61,7 +57,7 @@ def choose(share: Share, refused: Callable[[int], Refusal | None]) -> Choice:
         )
     wanted, first = entries[-1], None
     for entry in reversed(entries):
-        why = refused(entry.sequence)
+        why = refusals.of(entry.sequence)
         if why is None:
             try:
                 return Choice(Published(entry, load(share, entry.release)), wanted, first)

@@ -43,8 +43,8 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing: probes come every few seconds."""
 
 
-def deployed(remora: Path) -> bool:
-    """Whether the share has a release."""
+def has_release(remora: Path) -> bool:
+    """Whether something was deployed to the share."""
     try:
         return any(entry.suffix == ".json" for entry in (remora / "log").iterdir())
     except OSError:
@@ -56,17 +56,17 @@ def main() -> None:
     role = sys.argv[1]
     remora = Path(os.environ.get("REMORA_SHARE") or "/mount") / ".remora"
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # As process 1 it would be ignored.
-    command = [sys.executable, str(remora / "start.py"), role]
+    start = remora / "start.py"
     inside = importlib.util.find_spec("remora") is not None
-    if inside:
-        command = [sys.executable, "-m", "remora.container.start", role]
-    if not deployed(remora):
-        print(json.dumps({"event": "waiting", "message": MESSAGE}), flush=True)  # noqa: T201
-        server = ThreadingHTTPServer(("0.0.0.0", PORT), Handler)  # noqa: S104  For the ingress.
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    while not deployed(remora) or not (inside or Path(command[1]).is_file()):
+    server = None
+    while not (has_release(remora) and (inside or start.is_file())):
+        if server is None:
+            print(json.dumps({"event": "waiting", "message": MESSAGE}), flush=True)  # noqa: T201
+            server = ThreadingHTTPServer(("0.0.0.0", PORT), Handler)  # noqa: S104  For the ingress.
+            threading.Thread(target=server.serve_forever, daemon=True).start()
         time.sleep(2)
-    os.execv(command[0], command)  # noqa: S606  Closes the socket, too.
+    program = ["-m", "remora.container.start"] if inside else [str(start)]
+    os.execv(sys.executable, [sys.executable, *program, role])  # noqa: S606  Ends the server, too.
 
 
 if __name__ == "__main__":

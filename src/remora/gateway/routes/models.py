@@ -23,9 +23,7 @@ async def list_models(request: Request) -> Response:
     gateway = gateway_of(request)
     release = gateway.reconciler.release if gateway.reconciler else None
     cards, defaults = gateway.backend.models(), gateway.backend.defaults()
-    load = gateway.backend.load()
-    busy = {"running": load.running, "waiting": load.waiting}
-    return json_response(model_list(cards, defaults) | {"release": release, "load": busy})
+    return json_response(model_list(cards, defaults) | {"release": release})
 
 
 async def retrieve_model(request: Request) -> Response:
