@@ -18,16 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks import load
 from benchmarks.load import Ask, BadAnswer, Collector
+from benchmarks.when_gone import when_gone
 
 MODELS = Path(__file__).parent / ".models"
-SHAPE, STREAMS, TOKENS = "smollm2-135m", 8, 600
+SHAPE, STREAMS = "smollm2-135m", 8
+PROJECT = "project"
+SECONDS = 15  # of streaming around a change
 REMORA = [sys.executable, "-m", "remora"]
 HOLE = 4 * 1024**3
 
@@ -78,10 +81,24 @@ class Swap:
     during: float
 
 
-def under_load(folder: Path, url: str, *command: str) -> Swap:
+def asks(tokens: int) -> list[Ask]:
+    """One request to each adapter, for so many tokens."""
+    return [
+        Ask(f"a{number}", "Tell me about the sea", tokens, {"ignore_eos": True})
+        for number in range(STREAMS)
+    ]
+
+
+def tokens_of(port: int) -> int:
+    """How many tokens each of eight streams brings in `SECONDS` on this machine."""
+    few = 32
+    burst = asyncio.run(load.burst(port, asks(few)))
+    slowest = max(stream.arrivals[-1] - stream.arrivals[0] for stream in burst.streams)
+    return max(2 * few, min(4000, int(few / slowest * SECONDS)))
+
+
+def under_load(folder: Path, port: int, tokens: int, *command: str) -> Swap:
     """Run a command while eight adapters stream. Raises `BadAnswer` if a stream breaks."""
-    port = urlsplit(url).port
-    assert port is not None
     begin = end = 0.0
 
     async def change(collectors: Sequence[Collector]) -> None:
@@ -92,12 +109,8 @@ def under_load(folder: Path, url: str, *command: str) -> Swap:
         await asyncio.to_thread(remora, folder, *command)
         end = time.perf_counter()
 
-    asks = [
-        Ask(f"a{number}", "Tell me about the sea", TOKENS, {"ignore_eos": True})
-        for number in range(STREAMS)
-    ]
-    burst = asyncio.run(load.burst(port, asks, change))
-    if any(stream.completion_tokens != TOKENS for stream in burst.streams):
+    burst = asyncio.run(load.burst(port, asks(tokens), change))
+    if any(stream.completion_tokens != tokens for stream in burst.streams):
         raise BadAnswer("a stream ended before its end")
     gaps = [pair for stream in burst.streams for pair in itertools.pairwise(stream.arrivals)]
     all_run = max(stream.arrivals[0] for stream in burst.streams)
@@ -108,34 +121,41 @@ def under_load(folder: Path, url: str, *command: str) -> Swap:
     return Swap(end - begin, max(before), max(during))
 
 
-def measure(rounds: int, folder: Path) -> list[str]:
-    """Every scenario; lines to print."""
+def measure(rounds: int, folder: Path) -> Iterator[str]:
+    """Every scenario; lines to print, each as soon as it is known."""
     models = MODELS / SHAPE
+    tell("makes the model, unless it is there")
     command = [sys.executable, "-m", "benchmarks.models", SHAPE, str(models)]
     subprocess.run(command, check=True)
-    large, project = folder / "large", folder / "project"
+    large, project = folder / "large", folder / PROJECT
     large_project(large, models)
-    remora(large, "deploy", "--dry-run", "--share", str(folder))
-    look = [remora(large, "deploy", "--dry-run", "--share", str(folder))[0] for _ in range(rounds)]
+    tell("reads a base of 4 GiB")
+    look_at = ("deploy", "--dry-run", "--share", str(folder))
+    remora(large, *look_at)
+    look = [remora(large, *look_at)[0] for _ in range(rounds)]
+    yield line("a look at a base of 4 GiB, known", look)
     make_project(project, models)
-    try:
-        first, event = remora(project, "deploy")
-        url = str(event["url"])
-        nothing = [remora(project, "deploy")[0] for _ in range(rounds)]
-        swaps, backs = [], []
-        for number in range(rounds):
-            replace_weights(project, models, number)
-            swaps.append(under_load(project, url, "deploy"))
-            backs.append(under_load(project, url, "rollback"))
-    finally:
-        remora(project, "down")
-    return [
-        f"first deploy, until it is served       {first:6.2f} s",
-        f"nothing to do                          {statistics.median(nothing):6.2f} s",
-        f"a look at a base of 4 GiB, known       {statistics.median(look):6.2f} s",
-        told("an adapter replaced, live and proved", swaps),
-        told("rolled back", backs),
-    ]
+    tell("deploys a base and eight adapters")
+    first, event = remora(project, "deploy")
+    yield line("first deploy, until it is served", [first])
+    yield line("nothing to do", [remora(project, "deploy")[0] for _ in range(rounds)])
+    port = urlsplit(str(event["url"])).port
+    assert port is not None
+    tell("tries how fast eight streams are")
+    tokens = tokens_of(port)
+    swaps, backs = [], []
+    for number in range(rounds):
+        tell(f"replaces an adapter and takes it back, while {STREAMS} stream {tokens} tokens")
+        replace_weights(project, models, number)
+        swaps.append(under_load(project, port, tokens, "deploy"))
+        backs.append(under_load(project, port, tokens, "rollback"))
+    yield told("an adapter replaced, live and proved", swaps)
+    yield told("rolled back", backs)
+
+
+def tell(doing: str) -> None:
+    """Say what is done now."""
+    print(f"... {doing}", file=sys.stderr, flush=True)
 
 
 def replace_weights(project: Path, models: Path, number: int) -> None:
@@ -144,14 +164,18 @@ def replace_weights(project: Path, models: Path, number: int) -> None:
     shutil.copyfile(other, project / "adapters" / "a0" / other.name)
 
 
+def line(what: str, seconds: Sequence[float]) -> str:
+    """One line: the median of a command's times."""
+    return f"{what:<38} {statistics.median(seconds):6.2f} s"
+
+
 def told(what: str, swaps: Sequence[Swap]) -> str:
-    """One line: the command's time and the streams' pauses."""
-    seconds = statistics.median(swap.seconds for swap in swaps)
+    """The same, with the streams' pauses."""
     during = statistics.median(swap.during for swap in swaps)
     before = statistics.median(swap.before for swap in swaps)
     return (
-        f"{what:<38} {seconds:6.2f} s; longest pause of {STREAMS} streams {during * 1000:.0f} ms,"
-        f" {during / before:.1f} times that before"
+        f"{line(what, [swap.seconds for swap in swaps])}; longest pause of {STREAMS} streams"
+        f" {during * 1000:.0f} ms, {during / before:.1f} times that before"
     )
 
 
@@ -160,8 +184,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploys", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print("\n".join(measure(options.rounds, Path(folder))))
+    folder = Path(tempfile.mkdtemp(prefix="remora-deploys-"))
+    with when_gone(folder / PROJECT, [*REMORA, "down"]):
+        for figure in measure(options.rounds, folder):
+            print(figure, flush=True)
     return 0
 
 
