@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from remora.errors import AdapterBroken, Conflict, ModelError, ModelNotFound
-from remora.formats.adapter_config import read_adapter_config
+from remora.formats.adapter_config import adapter_digest, read_adapter_config
+from remora.lora import store
 from remora.lora.adapter import Adapter
 from remora.lora.plan import AdapterPlan
 from remora.lora.probe import ProbeResult
@@ -183,6 +185,52 @@ def test_what_is_staged_is_published_together_or_not_at_all(shelf: Shelf, broken
         shelf.store.publish(staged, ["b"])
         assert dict(shelf.store.names()) == staged
         assert shelf.version("a") is not before["a"]
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files be old enough for their stamps to count."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60_000_000_000)
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_is_loaded_ahead_of_its_digest_is_that_version(shelf: Shelf) -> None:
+    shelf.store.add("a", shelf.write("x", "same"), replace=False)
+    shelf.store.add("b", shelf.write("y", "same"), replace=False)
+    assert shelf.version("a") is shelf.version("b")
+    assert shelf.pin("b") is VersionState.READY
+    assert (shelf.proofs, shelf.store.resident) == (1, 1)
+    shelf.fault = AdapterBroken("torn")
+    with pytest.raises(AdapterBroken, match="torn"):
+        shelf.store.add("c", shelf.write("c"), replace=False)
+    assert shelf.store.resolve("c") is None
+
+
+@pytest.mark.usefixtures("settled")
+def test_files_that_change_while_they_are_loaded_are_not_served(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shelf.write("a")
+    weights = folder / "adapter_model.safetensors"
+    before, digested = weights.stat().st_ctime_ns, threading.Event()
+
+    def change(plan: AdapterPlan) -> Adapter:
+        assert digested.wait(SECONDS)
+        while weights.stat().st_ctime_ns == before:  # Until the file system's clock ticks.
+            weights.write_text("other", encoding="utf-8")
+        return Adapter([], 1)
+
+    def digest(of: Path) -> str:
+        key = adapter_digest(of)
+        digested.set()
+        return key
+
+    monkeypatch.setattr(store, "adapter_digest", digest)
+    monkeypatch.setattr(shelf.store, "_load", change)
+    with pytest.raises(AdapterBroken, match="has changed"):
+        shelf.store.add("a", folder, replace=False)
+    assert shelf.store.names() == []
 
 
 def test_the_same_content_under_two_names_is_one_version(shelf: Shelf) -> None:
