@@ -10,6 +10,9 @@ import pytest
 from tests.azure.double.sdk import Clients
 from tests.azure.double.sdk import clients as clients_of
 from tests.azure.double.server import AzureDouble
+from tests.cli.conftest import remora
+
+__all__ = ["clients", "double", "remora"]  # fixtures
 
 
 @pytest.fixture

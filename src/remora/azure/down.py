@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from remora.azure.clients import Clients
 
 # Users before what they use.
-_ORDER = (APP, ENVIRONMENT_STORAGE, ENVIRONMENT, WORKSPACE, STORAGE_ACCOUNT)
+_ORDER = tuple(
+    kind.lower() for kind in (APP, ENVIRONMENT_STORAGE, ENVIRONMENT, WORKSPACE, STORAGE_ACCOUNT)
+)
+_SHARED = frozenset(kind.lower() for kind in (ENVIRONMENT, WORKSPACE, STORAGE_ACCOUNT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,9 @@ def plan_removal(
 ) -> Removal:
     """What belongs to the inference app of that name, or to all of the group's if it is None.
 
-    Only what carries inference's tag is ever named. A storage account holds models and releases:
-    it stays unless ``with_data``. Resources that others still use stay, too.
+    Only what carries inference's tag is ever named, and the storage through which inference reads
+    the share. A storage account holds models and releases: it stays unless ``with_data``. What
+    others still use stays, too.
     """
     try:
         resources = inventory(clients, group)
@@ -67,29 +71,34 @@ def plan_removal(
         one for one in inference_apps(resources) if app is None or one.name.lower() == app.lower()
     ]
     apps = [found for server in servers for found in _with_front(resources, server)]
-    storages = []
-    for server in servers:
-        details = read_app(clients, group, server.name)
-        if details is not None:
-            storages += mounted_read_only(clients, details)
-    rest = [one for one in resources if one not in apps]
-    shared = [
-        one
-        for one in rest
-        if one.is_inference and one.type.lower() in {t.lower() for t in _ORDER[2:]}
-    ]
-    deleted, kept = list({one.id.lower(): one for one in [*apps, *storages]}.values()), []
-    in_use = [one for one in rest if one.type.lower() in {APP.lower(), JOB.lower()}]
-    for one in shared:
-        if in_use:
-            kept.append(Kept(one, f"{in_use[0].name} may use it"))
+    others = [one for one in resources if one not in apps]
+    users = [one for one in others if one.type.lower() in {APP.lower(), JOB.lower()}]
+    deleted, kept = [*apps, *_storages(clients, group, servers, users)], []
+    for one in others:
+        if not one.is_inference or one.type.lower() not in _SHARED:
+            continue
+        if users:
+            kept.append(Kept(one, f"{users[0].name} may use it"))
         elif same(one.type, STORAGE_ACCOUNT) and not with_data:
             kept.append(Kept(one, "it holds models and releases; --with-data deletes it"))
         else:
             deleted.append(one)
-    order = [kind.lower() for kind in _ORDER]
-    deleted.sort(key=lambda one: order.index(one.type.lower()))
+    deleted.sort(key=lambda one: _ORDER.index(one.type.lower()))
     return Removal(group, tuple(deleted), tuple(kept))
+
+
+def _storages(
+    clients: Clients, group: str, servers: Sequence[Resource], users: Sequence[Resource]
+) -> list[Resource]:
+    """The storages through which the servers read, and no app that stays does."""
+
+    def mounted(apps: Sequence[Resource]) -> dict[str, Resource]:
+        details = [read_app(clients, group, one.name) for one in apps]
+        found = [storage for app in details if app for storage in mounted_read_only(clients, app)]
+        return {storage.id.lower(): storage for storage in found}
+
+    kept = mounted([one for one in users if same(one.type, APP)])
+    return [storage for key, storage in mounted(servers).items() if key not in kept]
 
 
 def _with_front(resources: Sequence[Resource], server: Resource) -> Iterable[Resource]:

@@ -62,14 +62,25 @@ class Wanted:
     is_new: bool
 
 
+Check = Callable[["Clients", Wanted], Iterable[AzureError]]
+
+
 def problems(clients: Clients, wanted: Wanted) -> list[AzureError]:
     """All that would make the deployment fail, each with its hint; empty if nothing is known."""
-    checks: tuple[Callable[[Clients, Wanted], Iterable[AzureError]], ...] = (
-        _providers, _profile, _quota, _storage_name, _role, _environment,
+    checks: tuple[Check, ...] = (
+        _role, _providers, _profile, _quota, _storage_name, _environment,
     )  # fmt: skip
     with ThreadPoolExecutor(len(checks)) as pool:
-        found = pool.map(lambda check: list(check(clients, wanted)), checks)
+        found = pool.map(lambda check: _outcome(check, clients, wanted), checks)
         return [error for errors in found for error in errors]
+
+
+def _outcome(check: Check, clients: Clients, wanted: Wanted) -> list[AzureError]:
+    """What a check finds; where it can't be made, that is what it finds."""
+    try:
+        return list(check(clients, wanted))
+    except AzureError as error:
+        return [error]
 
 
 def _providers(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:

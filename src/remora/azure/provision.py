@@ -79,16 +79,14 @@ def make_plan(clients: Clients, request: Request) -> Plan:
     return plan if plan.problems else _with_changes(clients, plan)
 
 
-def begin(clients: Clients, plan: Plan) -> Deployment:
+def begin(clients: Clients, plan: Plan) -> None:
     """Begin what was planned. A resource group that is missing is made, and an environment that
     is left as it is gets its workload profile."""
     group = create_group(clients, plan.request.group)
     environment = plan.resolved.existing.environment
     if plan.profiles and environment is not None:
         set_profiles(clients, environment, plan.profiles)
-    deployment = Deployment(clients, group.name)
-    deployment.begin(plan.request.template.content, plan.values)
-    return deployment
+    Deployment(clients, group.name).begin(plan.request.template.content, plan.values)
 
 
 def _with_changes(clients: Clients, plan: Plan) -> Plan:

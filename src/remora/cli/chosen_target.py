@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from remora.cli.closing import close_at_end
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def _local(project: Path, share: Path | None) -> LocalTarget:
 
 def _azure(project: Path) -> AzureTarget:
     """It is closed when the command ends."""
-    import click
-
     from remora.azure.config_file import provisioned_config
     from remora.project.config import CONFIG_FILE, ContainerSection, read_config
     from remora.targets.azure import AzureTarget
@@ -65,5 +64,5 @@ def _azure(project: Path) -> AzureTarget:
     file = project / CONFIG_FILE
     container = read_config(file).container if file.is_file() else ContainerSection()
     target = AzureTarget(provisioned_config(project), container.python)
-    click.get_current_context().call_on_close(target.close)
+    close_at_end(target.close)
     return target

@@ -1,4 +1,4 @@
-"""``remora down``: end a target's server."""
+"""``remora down``: end a target's server, and on Azure take away what inference created."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.chosen_target import chosen_target
+from remora.cli.chosen_target import TargetName, chosen_target
 from remora.cli.output import Output
 
 
@@ -15,8 +15,44 @@ def down(
     project: Annotated[
         Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
     ] = None,
+    target: Annotated[
+        TargetName | None,
+        typer.Option(help="Where. Default: azure if infra/inference.config.json says where."),
+    ] = None,
+    subscription: Annotated[
+        str | None, typer.Option(help="On Azure: id or name. Default: that of the config files.")
+    ] = None,
+    resource_group: Annotated[
+        str | None, typer.Option(help="On Azure. Default: that of the config files.")
+    ] = None,
+    with_data: Annotated[
+        bool,
+        typer.Option(
+            "--with-data", help="On Azure: delete the storage account, too, if inference made it."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
-    """End the server and its supervisor; running answers may end first. Releases stay."""
+    """End the server. Releases stay, and what the fine-tuning step made.
+
+    On this machine running answers may end first. On Azure the list of what inference created is
+    shown before it is deleted.
+    """
+    from remora.azure.config_file import is_provisioned
+    from remora.cli.azure_down import down_on_azure
+
+    output, folder = Output(json), (project or Path.cwd()).absolute()
+    on_azure = is_provisioned(folder) if target is None else target is TargetName.AZURE
+    if on_azure:
+        down_on_azure(
+            output,
+            folder,
+            subscription=subscription,
+            resource_group=resource_group,
+            with_data=with_data,
+            yes=yes,
+        )
+        return
     ended = chosen_target(project, None).down()
-    Output(json).say("down", "Ended." if ended else "No server was running.", ended=ended)
+    output.say("down", "Ended." if ended else "No server was running.", ended=ended)

@@ -25,6 +25,7 @@ import typer
 from remora import __version__
 from remora.cli.chat import chat
 from remora.cli.check import check
+from remora.cli.closing import closing
 from remora.cli.deploy import deploy
 from remora.cli.doctor import doctor
 from remora.cli.down import down
@@ -98,7 +99,8 @@ app.command()(doctor)
 def main() -> None:
     """Run the command line; every error becomes a message, a hint and an exit code."""
     try:
-        app()
+        with closing():
+            app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001  The last border: nothing is swallowed, all is told.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -162,7 +164,8 @@ def _plan(output: Output, clients: Clients, request: Request) -> Plan | None:
     running = Deployment(clients, request.group.name)
     if request.group.exists and running.is_running():
         output.say("following", "A deployment is running already; it is followed.")
-        _follow(output, running, request.project)
+        with _interruptible(output, running):
+            _follow(output, running, request.project)
         return None
     made = make_plan(clients, request)
     _tell_notes(output, (request.template.origin, *made.resolved.notes))
@@ -178,21 +181,24 @@ def _plan(output: Output, clients: Clients, request: Request) -> Plan | None:
 
 
 def _run(output: Output, clients: Clients, plan: Plan, *, yes: bool) -> None:
+    from remora.azure.deployment import Deployment
     from remora.azure.provision import begin
     from remora.cli.choose import confirm
 
     if not confirm(output, "Deploy this?", yes=yes):
         output.say("declined", "Nothing was changed.")
         return
-    deployment = begin(clients, plan)
-    if plan.keys.made:
-        output.say(
-            "api_key",
-            f"\nAPI key of the endpoint, shown this once: {plan.keys.api}\n"
-            "It is kept as the secret api-key of the app.",
-            key=plan.keys.api,
-        )
-    _follow(output, deployment, plan.request.project)
+    deployment = Deployment(clients, plan.request.group.name)
+    with _interruptible(output, deployment):
+        begin(clients, plan)
+        if plan.keys.made:
+            output.say(
+                "api_key",
+                f"\nAPI key of the endpoint, shown this once: {plan.keys.api}\n"
+                "It is kept as the secret api-key of the app.",
+                key=plan.keys.api,
+            )
+        _follow(output, deployment, plan.request.project)
 
 
 def _follow(output: Output, deployment: Deployment, project: Path) -> None:
@@ -206,27 +212,33 @@ def _follow(output: Output, deployment: Deployment, project: Path) -> None:
     started = time.perf_counter()
     output.say("phase", phase="deploy", seconds=None)
     output.say("portal", f"Azure shows it at {deployment.portal}", url=deployment.portal)
-    try:
-        with DeploymentView(output) as view:
-            config = InferenceConfig.from_outputs(deployment.follow(view))
-    except KeyboardInterrupt:
-        _interrupted(output, deployment)
-        sys.exit(INTERRUPTED)
+    with DeploymentView(output) as view:
+        config = InferenceConfig.from_outputs(deployment.follow(view))
     write_inference_config(project, config)
     seconds = time.perf_counter() - started
     output.say("phase", phase="deploy", seconds=round(seconds, 2))
-    url = f"https://{config.aca_app_endpoint}"
     output.say(
         "provisioned",
         f"Provisioned in {seconds:.0f} s; {INFERENCE_CONFIG.as_posix()} is written."
         " `remora deploy` brings your models there.",
         config=config.model_dump(by_alias=True),
     )
+    url = f"https://{config.aca_app_endpoint}"
     output.say("endpoint", url, url=url)
 
 
+@contextmanager
+def _interruptible(output: Output, deployment: Deployment) -> Iterator[None]:
+    """Ctrl-C ends the command; the user says whether the deployment goes on without it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if deployment.is_running():
+            _interrupted(output, deployment)
+        sys.exit(INTERRUPTED)
+
+
 def _interrupted(output: Output, deployment: Deployment) -> None:
-    """Ctrl-C ends following it; the user says whether the deployment goes on, too."""
     from remora.cli.choose import is_asked
 
     asked = not output.as_json and is_asked()

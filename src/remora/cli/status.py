@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.chosen_target import chosen_target
+from remora.cli.chosen_target import TargetName, chosen_target
 from remora.cli.output import Output
 
 
@@ -15,21 +15,35 @@ def status(
     project: Annotated[
         Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
     ] = None,
+    target: Annotated[
+        TargetName | None,
+        typer.Option(help="Where. Default: azure once `remora provision` has been there."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
-    """Say whether the server runs, what it serves, and why not if it does not."""
+    """Say whether the server runs, what it serves, and why not if it does not.
+
+    On Azure also what exists, in which state, and what it costs now. A server that sleeps is not
+    woken.
+    """
+    from remora.cli.azure_status import tell_resources
     from remora.cli.release_table import model_table
     from remora.release.manifest import short
+    from remora.targets.local import LocalTarget
+    from remora.targets.target import Life
 
-    target, output = chosen_target(project, None), Output(json)
-    state, report = target.state(), target.report()
+    of, output = chosen_target(project, None, target), Output(json)
+    if not isinstance(of, LocalTarget):
+        tell_resources(output, of.clients, of.config)
+    state = of.state()
+    report = None if state.life is Life.ASLEEP else of.report()
     output.say(
         "status",
-        target=target.name,
+        target=of.name,
         life=state.life,
         detail=state.detail,
         restarts=state.restarts,
-        url=target.url,
+        url=of.url,
         report=report.model_dump(mode="json") if report else None,
     )
     if json:
@@ -40,7 +54,7 @@ def status(
     if report is None:
         return
     served = short(report.served.release) if report.served else "nothing"
-    output.say("status", f"{target.url} serves release {served} ({report.standing}).")
+    output.say("status", f"{of.url} serves release {served} ({report.standing}).")
     if report.wanted and report.served and report.wanted.release != report.served.release:
         why = f": {report.reason}" if report.reason else ""
         output.say("status", f"Release {short(report.wanted.release)} is not served{why}.")
