@@ -44,6 +44,11 @@ Each one says what is wrong, and carries a hint of what to do next::
     │   ├── PayloadTooLarge      the body exceeds the limit                       HTTP 413
     │   └── QueueFull            too many requests are waiting                    HTTP 429
     ├── NotReady                 loading, draining, or failed to load             HTTP 503
+    │   ├── Asleep               the server behind the front sleeps               HTTP 503
+    │   ├── Waking               it is waking, and takes longer than was waited   HTTP 503
+    │   ├── WakeFailed           it could not be woken; says why                  HTTP 503
+    │   └── HoursSpent           it was awake for as long as it may be in a day   HTTP 503
+    ├── UpstreamFailure          the server behind the front broke off            HTTP 502
     └── EngineFailure            the engine broke while it answered               HTTP 500
 """
 
@@ -53,10 +58,12 @@ from collections.abc import Sequence
 
 
 class RemoraError(Exception):
-    """Base of all; ``str()`` is what is wrong, ``hint`` what to do next."""
+    """Base of all; ``str()`` is what is wrong, ``hint`` what to do next, ``code`` what HTTP
+    clients are told."""
 
     exit_code = 1
     http_status = 500
+    code: str | None = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -89,6 +96,7 @@ class AdapterError(RemoraError):
 
     exit_code = 3
     http_status = 400
+    code = "adapter"
 
 
 class AdapterBroken(AdapterError):
@@ -248,7 +256,7 @@ class RequestError(RemoraError):
     """A request is wrong; ``param`` names the offending parameter."""
 
     http_status = 400
-    code: str | None = "invalid_value"
+    code = "invalid_value"
 
     def __init__(
         self,
@@ -322,11 +330,45 @@ class NotReady(RemoraError):
     """The endpoint is loading, draining or has failed to load."""
 
     http_status = 503
+    code = "not_ready"
 
     def __init__(self, message: str, *, hint: str | None = None, retry_after: int = 1) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
 
 
+class Asleep(NotReady):
+    """The server behind the front sleeps, and what was asked does not wake it."""
+
+    code = "asleep"
+
+
+class Waking(NotReady):
+    """The server behind the front is waking; ``str()`` says how far it has come."""
+
+    code = "waking"
+
+
+class WakeFailed(NotReady):
+    """The server behind the front could not be woken."""
+
+    code = "wake_failed"
+
+
+class HoursSpent(NotReady):
+    """The server behind the front was awake for as long as it may be in a day."""
+
+    code = "hours_spent"
+
+
+class UpstreamFailure(RemoraError):
+    """The server behind the front broke off, or did not answer in time."""
+
+    http_status = 502
+    code = "upstream_failure"
+
+
 class EngineFailure(RemoraError):
     """The engine broke while it answered; other requests may go on."""
+
+    code = "engine_failure"

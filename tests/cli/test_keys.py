@@ -31,7 +31,9 @@ def test_keys_come_from_a_variable_or_a_file(tmp_path: Path) -> None:
     file.write_text("one\n\n two \n", encoding="utf-8")
     assert read_keys("KEY", file, {"KEY": "other"}) == ("one", "two")
     assert read_keys("KEY", None, {"KEY": "other\n"}) == ("other",)
-    assert read_keys("KEY", None, {"KEY": ""}) == ()
+    assert read_keys("KEY", None, {"KEY": "new", "KEY_2": "old"}) == ("new", "old")
+    assert read_keys("KEY", None, {"KEY_2": "old"}) == ("old",)
+    assert read_keys("KEY", None, {"KEY": "", "KEY_2": " "}) == ()
     assert read_keys("KEY", None, {}) == ()
 
 

@@ -304,7 +304,7 @@ async def test_over_a_share_to_read_only_refusals_are_kept_on_this_machine(
         assert (report.standing, report.served and report.served.release) == ("failed", first.id)
         assert report.reason == "the adapter 'a': this adapter has no effect"
         assert refusal(shelf.share, 2) is None
-        assert choose(shelf.share, refusals).served.id == first.id
+        assert choose(shelf.share, refusals.of).served.id == first.id
         running.backend.loaded.clear()
         assert (await running.settled(2)).standing is Standing.FAILED
         assert running.backend.loaded == ["a"]  # A push tries it again.

@@ -179,11 +179,23 @@ class Generation(Protocol):
         ...
 
 
-class Backend(Protocol):
-    """Whatever answers requests. Methods that take a model raise `ModelNotFound`, and
-    `NotReady` while the backend is not ready."""
+class Service(Protocol):
+    """What an app needs of whatever stands behind it, be it this process or another server."""
 
     def status(self) -> Status: ...
+
+    def load(self) -> Load: ...
+
+    async def drain(self) -> None:
+        """Refuse new requests (`NotReady`) and return when the running ones have ended."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Backend(Service, Protocol):
+    """Whatever answers requests. Methods that take a model raise `ModelNotFound`, and
+    `NotReady` while the backend is not ready."""
 
     def models(self) -> Sequence[ModelCard]:
         """The base first, then the adapters by name, loaded or not."""
@@ -192,8 +204,6 @@ class Backend(Protocol):
     def defaults(self) -> SamplingParams:
         """How the tokens of a request are chosen that says nothing of it; of all models alike."""
         ...
-
-    def load(self) -> Load: ...
 
     async def chat(self, request: ChatRequest) -> Generation:
         """Admit a chat request; raises before anything is generated if it can't be."""
@@ -219,9 +229,3 @@ class Backend(Protocol):
         """Load and check what is new, then publish all of the change at one moment, or nothing of
         it: raises `AdapterError` for the first adapter that can't be served."""
         ...
-
-    async def drain(self) -> None:
-        """Refuse new requests (`NotReady`) and return when the running ones have ended."""
-        ...
-
-    async def close(self) -> None: ...

@@ -32,10 +32,13 @@ def keys_for(host: str, api: tuple[str, ...], admin: tuple[str, ...]) -> Keys:
 def read_keys(
     variable: str, file: Path | None, variables: Mapping[str, str] = os.environ
 ) -> tuple[str, ...]:
-    """Keys from a file, one a line, or else from an environment variable."""
+    """Keys from a file, one a line, or else from an environment variable, and from a second one
+    (``…_2``) while a key is exchanged for another."""
     if file is None:
-        key = variables.get(variable, "").strip()
-        return (_checked(key, f"the environment variable {variable}"),) if key else ()
+        given = {name: variables.get(name, "").strip() for name in (variable, f"{variable}_2")}
+        return tuple(
+            _checked(key, f"the environment variable {name}") for name, key in given.items() if key
+        )
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from remora.cli.chat import DEFAULT_ENDPOINT
 from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
 from remora.cli.inspection import Inspection
+from remora.cli.keys import Keys
 from remora.cli.output import Output
 from remora.cli.plan import Plan
 from remora.cli.start_phases import StartPhases, process_began
@@ -73,7 +74,8 @@ def launch(
         output.say("code", f"Its code is in {code}.", path=str(code))
     listener = bind(plan.host, plan.port)
     with Progress(output) as progress:
-        _tell_listening(output, plan, url_of(listener))
+        output.say("listening", url=url_of(listener), host=plan.host)
+        tell_key(output, plan.keys)
         project = plan.project
         inspection = Inspection(project, output)
         start = plan.start
@@ -103,7 +105,8 @@ def launch(
         reconciler = _reconciler(backend, start, phases) if start else None
         backend.start()
 
-        make_interface = _interface(plan, url_of(listener)) if with_ui else None
+        hosts = plan.settings.allowed_hosts
+        make_interface = interface_maker(url_of(listener), hosts) if with_ui else None
 
         def tell_ready(url: str) -> None:
             gc.freeze()  # What is there stays; no step of the engine shall wait for a look at it.
@@ -137,7 +140,7 @@ def _run(server: Server, reconciler: Reconciler | None) -> bool:
     return reconciler is not None and reconciler.restart_wanted
 
 
-def _interface(plan: Plan, url: str) -> Callable[[], Interface] | None:
+def interface_maker(url: str, hosts: tuple[str, ...] = ()) -> Callable[[], Interface] | None:
     """What makes the pages for the browser, where they are installed; they ask this server over
     HTTP."""
     if not is_ui_installed():
@@ -146,7 +149,7 @@ def _interface(plan: Plan, url: str) -> Callable[[], Interface] | None:
     def make() -> Interface:
         from remora.ui.site import Site
 
-        return Site(url, allowed_hosts=plan.settings.allowed_hosts)
+        return Site(url, allowed_hosts=hosts)
 
     return make
 
@@ -200,15 +203,15 @@ class Progress:
         )
 
 
-def _tell_listening(output: Output, plan: Plan, url: str) -> None:
-    output.say("listening", url=url, host=plan.host)
-    if plan.keys.made is not None:
+def tell_key(output: Output, keys: Keys) -> None:
+    """Show a key that was made, for it is never shown again."""
+    if keys.made is not None:
         output.say(
             "api_key",
-            f"API key, shown only now: {plan.keys.made}\n"
+            f"API key, shown only now: {keys.made}\n"
             "Clients send it as `Authorization: Bearer KEY`; `remora chat` reads it from"
             " REMORA_API_KEY.",
-            key=plan.keys.made,
+            key=keys.made,
         )
 
 

@@ -29,6 +29,7 @@ from remora.cli.closing import closing
 from remora.cli.deploy import deploy
 from remora.cli.doctor import doctor
 from remora.cli.down import down
+from remora.cli.front import front
 from remora.cli.init import init
 from remora.cli.logs import logs
 from remora.cli.open import open_
@@ -79,6 +80,7 @@ def options(
 
 
 app.command()(serve)
+app.command()(front)
 app.command()(ui)
 app.command()(chat)
 app.command()(provision)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from remora.backends.backend import Generation
+from remora.backends.backend import Backend, Generation
 from remora.engine.request import Delta, FinishReason, TokenLogprob, ToolCallDelta, Usage
 from remora.errors import EngineFailure, NotReady
 from remora.gateway.context import Gateway
@@ -33,7 +33,11 @@ class Answer:
     """Admitted generations, ``n`` choices each. Iterate `deltas`, then `close`."""
 
     def __init__(
-        self, gateway: Gateway, exchange: Exchange, generations: Sequence[Generation], n: int
+        self,
+        gateway: Gateway[Backend],
+        exchange: Exchange,
+        generations: Sequence[Generation],
+        n: int,
     ) -> None:
         self._gateway = gateway
         self._exchange = exchange
@@ -134,7 +138,7 @@ async def _next(source: AsyncIterator[Delta]) -> Delta | None:
 
 
 async def admit(
-    gateway: Gateway, exchange: Exchange, admissions: Sequence[Admission], n: int
+    gateway: Gateway[Backend], exchange: Exchange, admissions: Sequence[Admission], n: int
 ) -> Answer:
     """Admit all, or none: when one is refused, those before it are cancelled."""
     gateway.refuse_unless_ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
-from remora.backends.backend import Backend
+from remora.backends.backend import Service
 from remora.gateway.auth import AuthMiddleware
 from remora.gateway.context import Gateway
 from remora.gateway.errors import translate
@@ -24,15 +25,10 @@ if TYPE_CHECKING:
     from remora.reconcile.reconciler import Reconciler
 
 
-async def _openapi(_: Request) -> Response:
-    # Imported when asked for: the models of answers are of no other use, and cost start-up time.
-    from remora.gateway.openapi import document
+# Method, path and function. Bodies are read by `remora.gateway.body`, and described by `openapi`.
+Routes = Sequence[tuple[str, str, Callable[[Request], Awaitable[Response]]]]
 
-    return JSONResponse(document())
-
-
-# Plain routes: their bodies are read by `remora.gateway.body`, and described by `openapi`.
-ROUTES = (
+ROUTES: Routes = (
     ("GET", "/v1/models", models.list_models),
     ("GET", "/v1/models/{model:path}", models.retrieve_model),
     ("POST", "/v1/chat/completions", chat.create_chat_completion),
@@ -52,14 +48,18 @@ ROUTES = (
 
 
 def create_app(
-    backend: Backend, settings: GatewaySettings, reconciler: Reconciler | None = None
+    backend: Service,
+    settings: GatewaySettings,
+    reconciler: Reconciler | None = None,
+    routes: Routes = ROUTES,
 ) -> Starlette:
-    """The OpenAI API, health, metrics and the admin API over ``backend``.
+    """The OpenAI API, health, metrics and the admin API over ``backend``, a `Backend`; or over
+    what else the ``routes`` know how to ask.
 
     The backend may still be loading: generation is answered with 503 until it is ready. The app
     neither starts nor closes it.
     """
-    paths = {endpoint: path.replace(":path", "") for _, path, endpoint in ROUTES}
+    paths = {endpoint: path.replace(":path", "") for _, path, endpoint in routes}
     gateway = Gateway(backend, settings, Metrics(backend), paths, reconciler)
     middleware = [
         Middleware(ExchangeMiddleware, gateway=gateway),
@@ -67,15 +67,27 @@ def create_app(
     ]
     if settings.cors_origins:
         middleware.insert(0, _cors(settings))
-    routes = [Route(path, endpoint, methods=[method]) for method, path, endpoint in ROUTES]
+
+    async def openapi(_: Request) -> Response:
+        # Imported when asked for: models of answers are of no other use, and cost start-up time.
+        from remora.gateway.openapi import document
+
+        return JSONResponse(document(operations(routes)))
+
+    served = [Route(path, endpoint, methods=[method]) for method, path, endpoint in routes]
     app = Starlette(
-        routes=[*routes, Route("/openapi.json", _openapi)],
+        routes=[*served, Route("/openapi.json", openapi)],
         middleware=middleware,
         exception_handlers={HTTPException: _http_error},
     )
     app.router.redirect_slashes = False
     app.state.gateway = gateway
     return app
+
+
+def operations(routes: Routes) -> set[tuple[str, str]]:
+    """Method and path of each route, as the OpenAPI document writes them."""
+    return {(method.lower(), path.replace(":path", "")) for method, path, _ in routes}
 
 
 def _cors(settings: GatewaySettings) -> Middleware:

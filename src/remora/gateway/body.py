@@ -28,18 +28,33 @@ _CODES = {
 
 async def read_body(request: Request, shape: type[B]) -> B:
     """The body as ``shape``; raises `RequestError` that names the offending parameter."""
+    data = await receive_json(request)
+    return parse(data, shape)
+
+
+async def receive_json(request: Request) -> bytes:
+    """The bytes of a body that says it is JSON; raises `RequestError` for other types."""
     _require_json(request.headers.get("content-type", ""))
+    return await receive_body(request)
+
+
+async def receive_body(request: Request) -> bytes:
+    """The bytes of a body of any type; raises `RequestError` where it is too long or too slow."""
     settings = gateway_of(request).settings
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > settings.max_body_bytes:
         raise _too_large(settings.max_body_bytes)
     try:
         async with asyncio.timeout(settings.body_timeout):
-            data = await _receive(request.receive, settings.max_body_bytes)
+            return await _receive(request.receive, settings.max_body_bytes)
     except TimeoutError:
         raise RequestTimeout(
             f"The body did not arrive within {settings.body_timeout:g} s."
         ) from None
+
+
+def parse(data: bytes, shape: type[B]) -> B:
+    """A body as ``shape``; raises `RequestError` that names the offending parameter."""
     try:
         body = shape.model_validate_json(data)
     except ValidationError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from remora.backends.backend import Backend, Phase, Status
+from remora.backends.backend import Backend, Phase, Service, Status
+from remora.backends.relay import Relay
 from remora.errors import NotReady
 from remora.gateway.metrics import Metrics
 from remora.gateway.settings import GatewaySettings
@@ -14,28 +16,39 @@ from remora.gateway.settings import GatewaySettings
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from remora.gateway.answer import Answer
     from remora.reconcile.reconciler import Reconciler
+
+S = TypeVar("S", bound=Service)
 
 DRAIN_RETRY_AFTER = 5  # s: about how long a replacement takes to be found by a balancer
 
 
+class UnderWay(Protocol):
+    """An answer that is being given."""
+
+    def cancel(self) -> None:
+        """End it; harmless after its end."""
+        ...
+
+
 @dataclass(slots=True)
-class Gateway:
-    """The backend, the settings, the metrics and the answers under way.
+class Gateway(Generic[S]):
+    """What answers, the settings, the metrics and the answers under way.
 
     ``paths`` has the path of each route's function, by which requests are counted.
-    ``reconciler`` is None where no share is served.
+    ``reconciler`` is None where no share is served. ``id`` is this process's own: what it has in
+    memory is gone with it.
     """
 
-    backend: Backend
+    backend: S
     settings: GatewaySettings
     metrics: Metrics
     paths: Mapping[Any, str] = field(default_factory=dict)
     reconciler: Reconciler | None = None
     draining: bool = False
     in_flight: int = 0
-    answers: set[Answer] = field(default_factory=set)
+    answers: set[UnderWay] = field(default_factory=set)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
     def status(self) -> Status:
         """The backend's status; draining wins over it."""
@@ -62,7 +75,13 @@ class Gateway:
         )
 
 
-def gateway_of(request: Request) -> Gateway:
+def gateway_of(request: Request) -> Gateway[Backend]:
     """The gateway of the app that answers a request."""
-    gateway: Gateway = request.app.state.gateway
+    gateway: Gateway[Backend] = request.app.state.gateway
+    return gateway
+
+
+def front_of(request: Request) -> Gateway[Relay]:
+    """The gateway of an app that hands requests on to another server."""
+    gateway: Gateway[Relay] = request.app.state.gateway
     return gateway

@@ -20,7 +20,7 @@ async def disconnected(receive: Receive) -> None:
         pass
 
 
-async def until_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def until_gone(receive: Receive, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
     """The result of ``work``, which is cancelled with `ClientGone` when the client leaves."""
     task = asyncio.ensure_future(work)
     watcher = asyncio.ensure_future(disconnected(receive))

@@ -20,14 +20,7 @@ from dataclasses import dataclass, field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from remora.errors import (
-    AdapterError,
-    EngineFailure,
-    NotReady,
-    RemoraError,
-    RequestError,
-    Unauthorized,
-)
+from remora.errors import RemoraError, RequestError, Unauthorized
 
 logger = logging.getLogger("remora.gateway")
 
@@ -138,20 +131,14 @@ def _from_remora(error: RemoraError) -> ErrorBody:
         headers["Retry-After"] = str(retry_after)
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    code = error.code if isinstance(error, RequestError) else _code(error)
     return ErrorBody(
         status=error.http_status,
         message=str(error),
         param=getattr(error, "param", None),
-        code=code,
+        code=error.code,
         hint=error.hint,
         headers=headers,
     )
-
-
-def _code(error: RemoraError) -> str | None:
-    codes = ((NotReady, "not_ready"), (EngineFailure, "engine_failure"), (AdapterError, "adapter"))
-    return next((code for kind, code in codes if isinstance(error, kind)), None)
 
 
 def _from_starlette(error: HTTPException) -> ErrorBody:

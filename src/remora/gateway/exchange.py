@@ -11,7 +11,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from remora.gateway.context import Gateway
 from remora.gateway.errors import ClientGone, TooManyRequests, translate
@@ -56,7 +56,7 @@ def exchange_of(request: Request) -> Exchange:
 class ExchangeMiddleware:
     """Gives each request an id, bounds how many there are, answers errors, writes the log line."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway) -> None:
+    def __init__(self, app: ASGIApp, gateway: Gateway[Any]) -> None:
         self._app = app
         self._gateway = gateway
 
@@ -66,12 +66,15 @@ class ExchangeMiddleware:
             return
         exchange = Exchange(_request_id(scope), scope["method"], scope["path"])
         scope[_SCOPE_KEY] = exchange
-        id_header = (b"x-request-id", exchange.id.encode())
+        ids = (
+            (b"x-request-id", exchange.id.encode()),
+            (b"x-remora-server", self._gateway.id.encode()),
+        )
 
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), id_header]
+                message["headers"] = [*message.get("headers", ()), *ids]
             await send(message)
 
         gateway = self._gateway

@@ -10,12 +10,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from remora.gateway.app import ROUTES
+from remora.gateway.app import Routes
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-OF_THE_API = frozenset({path.split("/")[1] for _, path, _ in ROUTES} | {"openapi.json"})
 
 
 class Interface(Protocol):
@@ -31,11 +29,14 @@ class Interface(Protocol):
 class BesideApi:
     """The API, and beside it the interface, which is made when somebody first asks for it."""
 
-    def __init__(self, api: ASGIApp, make_interface: Callable[[], Interface]) -> None:
+    def __init__(
+        self, api: ASGIApp, make_interface: Callable[[], Interface], routes: Routes
+    ) -> None:
         self._api = api
         self._make = make_interface
         self._made: Interface | None = None
         self._asked = asyncio.Event()
+        self._of_the_api = {path.split("/")[1] for _, path, _ in routes} | {"openapi.json"}
 
     async def run(self) -> None:
         """Run the interface from when it is asked for; end it by cancelling."""
@@ -43,7 +44,7 @@ class BesideApi:
         await self._interface().run()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] == "http" and scope["path"].split("/")[1] not in OF_THE_API
+        is_page = scope["type"] == "http" and scope["path"].split("/")[1] not in self._of_the_api
         await (self._interface() if is_page else self._api)(scope, receive, send)
 
     def _interface(self) -> Interface:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from remora.backends.backend import Backend, Phase
+from remora.backends.backend import Phase, Service
 from remora.engine.request import Usage
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Meter:
 class Metrics:
     """Counters and histograms of the requests, and the backend's load read at each scrape."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Service) -> None:
         registry = CollectorRegistry(auto_describe=False)
         self._registry = registry
         self._labels: set[str] = set()
@@ -128,7 +128,7 @@ class Metrics:
 class _LoadCollector(Collector):
     """The backend's `Load` and readiness, as they are when asked."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Service) -> None:
         self._backend = backend
 
     def collect(self) -> Iterable[Metric]:

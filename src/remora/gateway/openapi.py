@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -73,6 +73,9 @@ OPERATIONS = (
     ),
     Operation("get", "/livez", "Whether the process answers", answers.LiveAnswer, key=None),
     Operation("get", "/readyz", "Whether requests are answered", answers.ReadyAnswer, key=None),
+    Operation(
+        "get", "/status", "Whether the server behind the front sleeps", answers.UpstreamAnswer
+    ),
     Operation("get", "/metrics", "Prometheus metrics", None),
     Operation("get", "/admin/adapters", "List the adapters", answers.ModelListAnswer, key="admin"),
     Operation(
@@ -122,10 +125,11 @@ OPERATIONS = (
 )
 
 
-def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the gateway."""
+def document(served: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of a gateway that serves these methods (in lower case) and paths."""
     paths: dict[str, Any] = {}
-    for operation in OPERATIONS:
+    shown = [o for o in OPERATIONS if (o.method, o.path) in served]
+    for operation in shown:
         paths.setdefault(operation.path, {})[operation.method] = _describe(operation)
     return {
         "openapi": "3.1.0",
@@ -136,7 +140,7 @@ def document() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(shown),
             "securitySchemes": {
                 "apiKey": {"type": "http", "scheme": "bearer"},
                 "adminKey": {"type": "http", "scheme": "bearer"},
@@ -217,9 +221,9 @@ def _operation_id(operation: Operation) -> str:
     return "_".join([operation.method, *parts])
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     models: set[type[BaseModel]] = {answers.ErrorAnswer}
-    for operation in OPERATIONS:
+    for operation in operations:
         models |= {model for model in (operation.body, operation.answer) if model is not None}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, definitions = models_json_schema(

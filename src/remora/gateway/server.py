@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from remora.backends.backend import Backend, Phase
+from remora.backends.backend import Phase, Service
 from remora.errors import ConfigError, ModelError
-from remora.gateway.app import create_app
+from remora.gateway.app import ROUTES, Routes, create_app
 from remora.gateway.context import Gateway
 from remora.gateway.interface import BesideApi, Interface
 from remora.gateway.open_files import allow_many_open_files
@@ -64,22 +64,23 @@ class Server:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Service,
         settings: GatewaySettings,
         listener: socket.socket,
         on_ready: Callable[[str], None] | None = None,
         reconciler: Reconciler | None = None,
         make_interface: Callable[[], Interface] | None = None,
+        routes: Routes = ROUTES,
     ) -> None:
-        app = create_app(backend, settings, reconciler)
-        self._gateway: Gateway = app.state.gateway
+        app = create_app(backend, settings, reconciler, routes)
+        self._gateway: Gateway[Service] = app.state.gateway
         self._listener = listener
         self._url = url_of(listener)
         self._on_ready = on_ready
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._stop_wanted = False
-        self._beside = BesideApi(app, make_interface) if make_interface else None
+        self._beside = BesideApi(app, make_interface, routes) if make_interface else None
         self._pages: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             self._beside or app,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DONE = b"data: [DONE]\n\n"
 PING = b": waiting\n\n"
-_START: Message = {
+START: Message = {
     "type": "http.response.start",
     "status": 200,
     "headers": [
@@ -101,14 +101,14 @@ class EventStream(Response):
             first = await self._first(deltas, send)
             await self._start(send)
             if first is not None:
-                await send(_body(chunk(first)))
+                await send(body_message(chunk(first)))
             async for delta in deltas:
-                await send(_body(chunk(delta)))
+                await send(body_message(chunk(delta)))
 
     async def _start(self, send: Send) -> None:
         if not self._started:
             self._started = True
-            await send(dict(_START))
+            await send(dict(START))
 
     async def _first(self, deltas: AsyncGenerator[Delta, None], send: Send) -> Delta | None:
         """The first delta, with a comment for every interval that it takes."""
@@ -117,7 +117,7 @@ class EventStream(Response):
         try:
             while not (await asyncio.wait({pending}, timeout=interval))[0]:
                 await self._start(send)
-                await send(_body(PING))
+                await send(body_message(PING))
             return pending.result()
         finally:
             if not pending.done():
@@ -129,5 +129,6 @@ async def _next(deltas: AsyncGenerator[Delta, None]) -> Delta | None:
     return await anext(deltas, None)
 
 
-def _body(data: bytes) -> Message:
+def body_message(data: bytes) -> Message:
+    """A piece of a body that goes on."""
     return {"type": "http.response.body", "body": data, "more_body": True}

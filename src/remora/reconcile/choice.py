@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def start(share: DirectoryShare, folder: Path) -> Start:
     """Choose a release whose files are all there; those that lack some are refused."""
     refusals = Refusals(share, folder / "refused")
     while True:
-        choice = choose(share, refusals)
+        choice = choose(share, refusals.of)
         try:
             checkout = check_out(choice.served.release.content, share, folder)
         except ReleaseBroken as error:
@@ -48,8 +49,11 @@ def start(share: DirectoryShare, folder: Path) -> Start:
             return Start(share, folder, refusals, choice, checkout)
 
 
-def choose(share: Share, refusals: Refusals) -> Choice:
-    """Raises `ReleaseNotFound` where nothing was released, or nothing of it can be served."""
+def choose(share: Share, refused: Callable[[int], Refusal | None]) -> Choice:
+    """The newest release whose entry was not ``refused``.
+
+    Raises `ReleaseNotFound` where nothing was released, or nothing of it can be served.
+    """
     entries = log.entries(share)
     if not entries:
         raise ReleaseNotFound(
@@ -57,7 +61,7 @@ def choose(share: Share, refusals: Refusals) -> Choice:
         )
     wanted, first = entries[-1], None
     for entry in reversed(entries):
-        why = refusals.of(entry.sequence)
+        why = refused(entry.sequence)
         if why is None:
             try:
                 return Choice(Published(entry, load(share, entry.release)), wanted, first)

@@ -101,7 +101,7 @@ class Reconciler:
         """
         self._refusals.refuse(self._served.entry.sequence, Refusal.of(error))
         try:
-            choose(self._share, self._refusals)
+            choose(self._share, self._refusals.of)
         except ReleaseNotFound:
             return False
         return True
@@ -185,7 +185,7 @@ class Reconciler:
         try:
             await asyncio.to_thread(self._refusals.refuse, entry.sequence, self._refusal)
             if not self._proved:
-                choice = await asyncio.to_thread(choose, self._share, self._refusals)
+                choice = await asyncio.to_thread(choose, self._share, self._refusals.of)
                 self._wanted = choice.wanted
                 await self._move_to(choice.served)
         except RemoraError as further:

@@ -176,7 +176,16 @@ class ModelAnswer(BaseModel):
         description="Whose modeling code runs it; transformers' is slower. Null while loading."
     )
     probe: ProbeBody | None = Field(description="Null for the base, and before the first load.")
-    defaults: DefaultsBody
+    defaults: DefaultsBody | None = Field(
+        description="Null while the server behind a front has not told them."
+    )
+
+
+class LoadBody(BaseModel):
+    """Requests in the batch, and in the queue."""
+
+    running: int
+    waiting: int
 
 
 class ModelListAnswer(BaseModel):
@@ -185,6 +194,7 @@ class ModelListAnswer(BaseModel):
     object: Literal["list"]
     data: list[ModelAnswer]
     release: str | None = Field(None, description="The share's release that is served.")
+    load: LoadBody | None = Field(None, description="How busy the server is now.")
 
 
 class DeletedAnswer(BaseModel):
@@ -222,6 +232,22 @@ class ReadyAnswer(BaseModel):
     phase: Literal["loading", "ready", "draining", "failed"]
     detail: str
     progress: float = Field(ge=0, le=1)
+
+
+class UpstreamAnswer(BaseModel):
+    """The server behind a front."""
+
+    presence: Literal["asleep", "waking", "awake"] = Field(
+        description="By what it answered, and how long ago."
+    )
+    since: float | None = Field(description="Seconds since 1970; null if nothing was seen yet.")
+    detail: str = Field(description="How far a wake has come, or why the last one failed.")
+    progress: float | None = Field(ge=0, le=1, description="How far its model is loaded.")
+    running: int = Field(description="Requests that it answers for this front.")
+    waiting: int = Field(description="Requests that wait until it is awake.")
+    replicas: int = Field(description="Replicas of it that this front knows.")
+    hours_awake: float = Field(description="Hours of this day (UTC) that it was awake.")
+    max_hours_awake: float = Field(description="Hours a day that it may be; 0 is any number.")
 
 
 class ErrorDetail(BaseModel):

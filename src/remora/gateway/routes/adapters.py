@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from remora.backends.backend import Backend
 from remora.errors import Conflict, RequestError
 from remora.gateway.body import read_body
 from remora.gateway.context import Gateway, gateway_of
@@ -56,7 +57,7 @@ async def remove_adapter(request: Request) -> Response:
     return json_response({"id": name, "object": "model", "deleted": True})
 
 
-def _writable(request: Request) -> Gateway:
+def _writable(request: Request) -> Gateway[Backend]:
     """The gateway; raises `Conflict` where a share's release says which adapters are served."""
     gateway = gateway_of(request)
     if gateway.reconciler is not None:

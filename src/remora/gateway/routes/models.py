@@ -23,7 +23,9 @@ async def list_models(request: Request) -> Response:
     gateway = gateway_of(request)
     release = gateway.reconciler.release if gateway.reconciler else None
     cards, defaults = gateway.backend.models(), gateway.backend.defaults()
-    return json_response(model_list(cards, defaults) | {"release": release})
+    load = gateway.backend.load()
+    busy = {"running": load.running, "waiting": load.waiting}
+    return json_response(model_list(cards, defaults) | {"release": release, "load": busy})
 
 
 async def retrieve_model(request: Request) -> Response:

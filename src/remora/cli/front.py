@@ -1,0 +1,179 @@
+"""``remora front``: an endpoint that answers while the server behind it sleeps."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from remora.cli.output import Output
+from remora.cli.serve import LogLevel
+from remora.errors import ConfigError
+
+if TYPE_CHECKING:
+    from remora.reconcile.released import ReleasedModels
+
+_SERVER = "Endpoint"
+_SLEEP = "Sleeping and waking"
+
+
+def front(
+    upstream: Annotated[
+        str,
+        typer.Option(
+            envvar="REMORA_UPSTREAM", help="Address of the `remora serve` that it stands before."
+        ),
+    ],
+    share: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="REMORA_SHARE",
+            help="Folder of the share that is served there: its release is listed while it sleeps.",
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on. Any that others can reach needs an API key: one is made,"
+            " and printed once, if none is given.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port to listen on; 0 takes a free one.", rich_help_panel=_SERVER
+        ),
+    ] = 7860,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with API keys, one a line. Else REMORA_API_KEY and REMORA_API_KEY_2 are"
+            " read. The server behind it has the same.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    admin_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with keys of the admin API. Else REMORA_ADMIN_KEY is read.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    cooldown: Annotated[
+        float,
+        typer.Option(
+            envvar="REMORA_COOLDOWN",
+            min=0,
+            help="Seconds after the last request that the server goes to sleep; 0: never.",
+            rich_help_panel=_SLEEP,
+        ),
+    ] = 300.0,
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds that a request which is not streamed waits for the server to wake.",
+            rich_help_panel=_SLEEP,
+        ),
+    ] = 200.0,
+    wake_limit: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds that a wake may take.", rich_help_panel=_SLEEP),
+    ] = 1200.0,
+    max_waiting: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Requests that may wait for the server to wake.", rich_help_panel=_SLEEP
+        ),
+    ] = 256,
+    max_hours_awake: Annotated[
+        float,
+        typer.Option(
+            envvar="REMORA_MAX_HOURS_AWAKE",
+            min=0,
+            max=24,
+            help="Hours of a day (UTC) that the server may be awake; 0: any.",
+            rich_help_panel=_SLEEP,
+        ),
+    ] = 0.0,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            help="Least level of the JSON logs on stderr. Default: info; warning on a terminal.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
+    with_ui: Annotated[
+        bool,
+        typer.Option(
+            "--ui/--no-ui",
+            envvar="REMORA_UI",
+            help="Show pages in the browser, if the extra 'ui' is installed.",
+            rich_help_panel=_SERVER,
+        ),
+    ] = True,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Stand before a `remora serve` that may sleep: check keys, list models, wake it, wait for it.
+
+    It needs neither GPU nor PyTorch. On Azure Container Apps it is what the world reaches, while
+    the app with the GPU is reached by it alone, and costs nothing at zero replicas.
+    """
+    from remora.backends.upstream.backend import UpstreamBackend
+    from remora.backends.upstream.options import UpstreamOptions
+    from remora.cli.keys import keys_for, read_keys
+    from remora.cli.launch import interface_maker, tell_key
+    from remora.gateway.logs import log_as_json
+    from remora.gateway.routes.front import FRONT_ROUTES
+    from remora.gateway.server import Server, bind, url_of
+    from remora.gateway.settings import GatewaySettings
+
+    if log_level is None:
+        log_level = LogLevel.WARNING if sys.stderr.isatty() else LogLevel.INFO
+    log_as_json(level=logging.getLevelName(log_level.upper()))
+    output = Output(json)
+    keys = keys_for(
+        host,
+        read_keys("REMORA_API_KEY", api_key_file),
+        read_keys("REMORA_ADMIN_KEY", admin_key_file),
+    )
+    options = UpstreamOptions(
+        url=upstream,
+        keys=keys.api,
+        cooldown=cooldown,
+        patience=patience,
+        wake_limit=wake_limit,
+        max_waiting=max_waiting,
+        max_hours_awake=max_hours_awake,
+    )
+    backend = UpstreamBackend(options, _released(share) if share else None)
+    listener = bind(host, port)
+    url = url_of(listener)
+    output.say("listening", url=url, host=host, upstream=upstream)
+    tell_key(output, keys)
+    server = Server(
+        backend,
+        GatewaySettings(api_keys=keys.api, admin_keys=keys.admin),
+        listener,
+        lambda url: output.say("ready", f"The front is ready at {url}. Ctrl-C stops it.", url=url),
+        make_interface=interface_maker(url) if with_ui else None,
+        routes=FRONT_ROUTES,
+    )
+    server.run()
+    output.say("stopped", "Stopped.")
+
+
+def _released(folder: Path) -> ReleasedModels:
+    """The share's models, as far as it can be read now. Raises `ConfigError` if it is no folder."""
+    from remora.reconcile.released import ReleasedModels
+    from remora.release.directory_share import DirectoryShare
+
+    if not folder.is_dir():
+        raise ConfigError(
+            f"The share {folder} is not a folder", hint="Is it mounted? --share names another."
+        )
+    return ReleasedModels(DirectoryShare(folder))
