@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import schemas
+import template_page
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from typer.models import ArgumentInfo, OptionInfo
@@ -293,6 +294,7 @@ PAGES = {
     "checks.md": checks_page,
     "manifest.md": manifest_page,
     "models.md": models_page,
+    "azure/parameters.md": lambda: NOTE + "\n" + template_page.page(),
 }
 
 
@@ -320,6 +322,7 @@ def main() -> int:
             )
             print("\n".join(lines))
         else:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote {path}")
     if check and stale:

@@ -54,7 +54,7 @@ class BicepTypes:
             yield from self._object(self._objects[kind], value, place, set())
         else:
             choices = kind.split(" | ")
-            plain = {"string": str, "bool": bool, "int": (int, float)}.get(choices[-1], str)
+            plain: Any = {"string": str, "bool": bool, "int": (int, float)}.get(choices[-1], str)
             named = set(choices) - {"string", "bool", "int"}
             wrong = isinstance(value, bool) != (plain is bool) or not isinstance(value, plain)
             if wrong or (named and value not in named):

@@ -1,7 +1,7 @@
 metadata description = 'Remora: a base model and its LoRA adapters behind one endpoint, on Azure Container Apps.'
 
-// The first ten are those of AI Toolkit's template, with its defaults: a parameters file of an
-// AI Toolkit project works as it is, once its nulls are left out.
+// AI Toolkit's. They have the names and the defaults of AI Toolkit's template: a parameters file of
+// its projects works as it is, once its nulls are left out.
 
 @description('Shell lines, joined with "; " and run by bash in the container, for keepCommands.')
 param defaultCommands array = []
@@ -87,7 +87,7 @@ param concurrentRequests int = 32
 @maxValue(24)
 param maxHoursAwake int = 0
 
-// The front: it answers while the GPU sleeps.
+// The front. It is what users reach, and answers while the GPU sleeps.
 
 @description('App that users reach.')
 @minLength(2)
@@ -105,7 +105,7 @@ param publicEndpoint bool = true
 @description('IPv4 ranges, such as 203.0.113.0/24, that may reach the endpoint. Empty: all.')
 param allowedIpRanges array = []
 
-// Secrets. They are kept by the apps; nothing of them is in outputs or in the deployment's history.
+// Secrets. The apps keep them; they are neither in the outputs nor in the deployment's history.
 
 @description('Key that requests to the endpoint must carry.')
 @secure()
@@ -125,7 +125,8 @@ param adminKey string
 @secure()
 param hfToken string = ''
 
-// What exists already. A resource that is created and exists is updated to what this template says.
+// What exists already. A resource that would be created and exists is updated to what the template
+// says.
 
 @description('Creates or updates the storage account. false leaves it as it is.')
 param createStorageAccount bool = true
