@@ -33,7 +33,11 @@ _CPU = {"D4": (4, 16), "D8": (8, 32), "D16": (16, 64), "E4": (4, 32), "E8": (8, 
 def _usages(state: State, scope: str) -> Iterator[Json]:
     yield _usage(f"{scope}ConsumptionCores", 0, 100)
     for name in (A100, T4, "NC24-A100"):
-        yield _usage(f"{scope}{GPUS[name].quota}", 0, state.gpu_quota.get(name, 0))
+        yield _usage(
+            f"{scope}{GPUS[name].quota}",
+            state.gpus_in_use.get(name, 0),
+            state.gpu_quota.get(name, 0),
+        )
 
 
 def _usage(name: str, used: float, limit: float) -> Json:

@@ -21,6 +21,9 @@ from tests.azure.double.files import FileService
 from tests.azure.double.listener import Listener, bind, delayed
 from tests.azure.double.operations import Operations
 from tests.azure.double.recorder import Recorded, Recorder
+from tests.azure.double.runtime.runtime import RunningApps
+from tests.azure.double.runtime.settings import Settings
+from tests.azure.double.runtime.streams import Streams
 from tests.azure.double.state import SUBSCRIPTION, State
 from tests.azure.own_certificate import make_certificate
 
@@ -29,7 +32,9 @@ class AzureDouble:
     """Serves in a thread of its own between ``with`` and its end.
 
     ``folder`` is for files: certificate, shares. ``latency`` and ``pace``, the length of a step of
-    a long-running operation, are seconds. ``record`` is a file that gets every request.
+    a long-running operation, are seconds. ``record`` is a file that gets every request. With
+    ``runs_apps`` the containers of container apps are processes of this machine, which needs
+    namespaces (`sandbox.unavailable`); without it they exist on paper alone.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class AzureDouble:
         latency: float = 0,
         pace: float = 0.002,
         record: Path | None = None,
+        runs_apps: bool = False,
     ) -> None:
         self._tls = make_certificate(folder / "certificate")
         self.state = State(folder / "shares")
@@ -47,6 +53,10 @@ class AzureDouble:
         self.faults = Faults()
         self.files = FileService(Accounts(self.state))
         self._recorder = Recorder(record)
+        self._running: RunningApps | None = None
+        self.settings = Settings()
+        self._runs_apps = runs_apps
+        self._folder = folder
         self._pace = pace
         self._latency = latency
         self._port = port
@@ -108,6 +118,19 @@ class AzureDouble:
     def resume(self) -> None:
         self._loop.call_soon_threadsafe(self.operations.resume)
 
+    def kill(self, app: str, reason: str = "OOMKilled") -> None:
+        """Ends the containers of an app, as for lack of memory; the platform starts them anew."""
+        assert self._running is not None
+        self._loop.call_soon_threadsafe(self._running.kill, app, reason)
+
+    def _running_apps(self) -> RunningApps:
+        folder = self._folder / "runtime"
+        self._running = RunningApps(self.state, self.settings, self._tls, folder)
+        return self._running
+
+    def _with_streams(self, running: RunningApps) -> Streams:
+        return Streams(self._app, self.settings, running.console, running.events)
+
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
@@ -119,14 +142,19 @@ class AzureDouble:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._arm = Arm(self.state, Operations(self._pace), {}, self.faults, NothingRuns())
+        running = self._running_apps() if self._runs_apps else None
+        runtime = running or NothingRuns()
+        self._arm = Arm(self.state, Operations(self._pace), {}, self.faults, runtime)
         self._app = ArmApp(self._arm, self._recorder)
-        arm = Listener(delayed(self._app, self._latency), self._tls, bind(self._port))
+        front = self._with_streams(running) if running else self._app
+        arm = Listener(delayed(front, self._latency), self._tls, bind(self._port))
         files = Listener(delayed(self.files, self._latency), self._tls, bind())
         self.state.origin, self.state.files_origin = arm.origin, files.origin
         for listener in (arm, files):
             listener.start()
         self._started.set_result(None)
         await self._stopping.wait()
+        if running is not None:
+            await running.close()
         for listener in (arm, files):
             await listener.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +97,7 @@ class State:
     """The GPU profiles of a region; a region that is not named here offers the serverless ones."""
     gpu_quota: dict[str, int] = field(default_factory=lambda: {A100: 1, T4: 1, "NC24-A100": 1})
     """GPUs by profile that the subscription may use at the same time."""
+    gpus_in_use: Mapping[str, int] = field(default_factory=dict)
     refusals: list[tuple[str, ArmError]] = field(default_factory=list)
     """Types of resources that can't be written, and why: a policy, say."""
     runs_apps: bool = False

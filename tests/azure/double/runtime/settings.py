@@ -1,0 +1,28 @@
+"""How fast the platform is, and what goes wrong with its replicas on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RuntimeFaults:
+    """Names of apps. A fault holds until its app is taken out again."""
+
+    stuck_assigning: set[str] = field(default_factory=set)
+    image_missing: set[str] = field(default_factory=set)
+    mount_fails: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Settings:
+    """The platform's own waits (cooldown, back-off, probes' periods) pass ``speed`` times faster.
+
+    ``request_limit`` is how long the ingress waits for an answer to go on, and ``stream_life`` how
+    long a log stream lasts, in seconds.
+    """
+
+    speed: float = 100
+    request_limit: float = 240
+    stream_life: float = 5
+    faults: RuntimeFaults = field(default_factory=RuntimeFaults)

@@ -1,0 +1,370 @@
+"""The double's container apps run as they do in Azure."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from tests.azure.double.runtime import sandbox
+from tests.azure.double.sdk import Clients, clients
+from tests.azure.double.seed import SERVERLESS, Names, fine_tuning
+from tests.azure.double.server import AzureDouble
+from tests.azure.double.state import SUBSCRIPTION
+
+GROUP = "team"
+NAMES = Names()
+REASON = sandbox.unavailable()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+SERVER = """
+import http.client, json, os, signal, ssl, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, body = 200, {}
+        if self.path == "/readyz":
+            status = 200 if os.path.exists("/mount/go") else 503
+        elif self.path == "/die":
+            os._exit(3)
+        elif self.path.startswith("/ask/"):
+            trust = ssl.create_default_context()
+            connection = http.client.HTTPSConnection("127.0.0.1", int(self.path[5:]), context=trust)
+            connection.request("GET", "/who")
+            body = json.load(connection.getresponse())
+        else:
+            body = {"environ": dict(os.environ), "files": os.listdir("/mount")}
+            body["writable"] = os.access("/mount", os.W_OK)
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in (body, b"end"):
+            self.wfile.write(b"%x\\r\\n%s\\r\\n" % (len(piece), piece))
+            self.wfile.flush()
+        self.wfile.write(b"0\\r\\n\\r\\n")
+
+    def log_message(self, *_):
+        pass
+
+print("serving", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: (print("bye", flush=True), os._exit(0)))
+ThreadingHTTPServer(("0.0.0.0", 7860), Handler).serve_forever()
+"""
+PROBES: list[dict[str, Any]] = [
+    {"type": "Startup", "httpGet": {"path": "/livez", "port": 7860}, "periodSeconds": 1},
+    {"type": "Readiness", "httpGet": {"path": "/readyz", "port": 7860}, "periodSeconds": 1},
+]
+
+
+T = TypeVar("T")
+
+
+def until(ask: Callable[[], T], limit: float = 20) -> T:
+    """The first answer that holds; fails after ``limit`` seconds."""
+    end = time.monotonic() + limit
+    while not (answer := ask()):
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
+    return answer
+
+
+class Azure:
+    """A group with what fine-tuning leaves there, where apps really run."""
+
+    def __init__(self, double: AzureDouble, clients: Clients) -> None:
+        self.double, self.clients = double, clients
+        self.share = double.state.share_folder(NAMES.account, NAMES.share)
+        self.trust = ssl.create_default_context(cafile=double.certificate)
+        self.http = httpx.Client(verify=self.trust, timeout=30)
+
+    def put(self, name: str, **more: Any) -> str:
+        """An app of that name; returns its address."""
+        apps = self.clients.apps.container_apps
+        made = apps.begin_create_or_update(GROUP, name, body(**more)).result()
+        return f"https://{made.properties.configuration.ingress.fqdn}"
+
+    def revision(self, name: str) -> Any:
+        revision = self.clients.apps.container_apps.get(GROUP, name).properties.latest_revision_name
+        return self.clients.apps.container_apps_revisions.get_revision(GROUP, name, revision)
+
+    def replicas(self, name: str) -> list[Any]:
+        revision = self.revision(name).name
+        found = self.clients.apps.container_apps_revision_replicas.list_replicas(
+            GROUP, name, revision
+        )
+        return list(found.value)
+
+    def containers(self, name: str) -> list[Any]:
+        return [replica.properties.containers[0] for replica in self.replicas(name)]
+
+    def stream(self, name: str, url: str) -> list[str]:
+        token = self.clients.apps.container_apps.get_auth_token(GROUP, name).properties.token
+        answer = self.http.get(url, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200
+        return answer.text.splitlines()
+
+    def answers(self, url: str) -> bool:
+        try:
+            return self.http.get(url).is_success
+        except httpx.TransportError:
+            return False
+
+    def follow(self, url: str) -> list[str]:
+        """What a stream tells until it breaks off."""
+        lines: list[str] = []
+        try:
+            with self.http.stream("GET", f"{url}?follow=true&output=json") as stream:
+                lines.extend(stream.iter_lines())
+        except httpx.RemoteProtocolError:
+            return lines
+        raise AssertionError("the stream has an end")
+
+    def reasons(self, name: str) -> list[str]:
+        url = self.clients.apps.container_apps.get(GROUP, name).properties.event_stream_endpoint
+        return [json.loads(line)["Reason"] for line in self.stream(name, f"{url}?tailLines=300")]
+
+
+def body(
+    command: list[str] | None = None,
+    *,
+    external: bool = True,
+    gpu: bool = False,
+    scale: dict[str, Any] | None = None,
+    probes: list[dict[str, Any]] | None = None,
+    suffix: str = "",
+    mode: str = "ro",
+) -> dict[str, Any]:
+    kinds = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.App"
+    container = {
+        "name": "main",
+        "image": "docker.io/library/python:3.11-slim",
+        "command": command or ["python3", "-c", SERVER],
+        "env": [{"name": "KEY", "secretRef": "key"}, {"name": "PLAIN", "value": "text"}],
+        "resources": {"cpu": 0.5, "memory": "1Gi"},
+        "volumeMounts": [{"volumeName": "share", "mountPath": "/mount"}],
+        "probes": PROBES if probes is None else probes,
+    }
+    storage = f"{NAMES.storage}{mode}" if mode == "ro" else NAMES.storage
+    return {
+        "location": "westus3",
+        "properties": {
+            "environmentId": f"{kinds}/managedEnvironments/{NAMES.environment}",
+            "workloadProfileName": "GPU" if gpu else "Consumption",
+            "configuration": {
+                "activeRevisionsMode": "Single",
+                "secrets": [{"name": "key", "value": "hush"}],
+                "ingress": {
+                    "external": external,
+                    "targetPort": 7860,
+                    "stickySessions": {"affinity": "sticky"},
+                },
+            },
+            "template": {
+                "containers": [container],
+                "revisionSuffix": suffix,
+                "scale": {"minReplicas": 0, "maxReplicas": 1, **(scale or {})},
+                "terminationGracePeriodSeconds": 5,
+                "volumes": [{"name": "share", "storageType": "AzureFile", "storageName": storage}],
+            },
+        },
+    }
+
+
+@pytest.fixture
+def azure(tmp_path: Path) -> Iterator[Azure]:
+    with AzureDouble(tmp_path / "azure", runs_apps=True) as double:
+        double.state.group(GROUP)
+        fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
+        file = {
+            "accountName": NAMES.account,
+            "accountKey": "",
+            "shareName": NAMES.share,
+            "accessMode": "ReadOnly",
+        }
+        with clients(double) as made:
+            keys = made.storage.storage_accounts.list_keys(GROUP, NAMES.account)["keys"]
+            file["accountKey"] = keys[0].value
+            made.apps.managed_environments_storages.create_or_update(
+                GROUP, NAMES.environment, f"{NAMES.storage}ro", {"properties": {"azureFile": file}}
+            )
+            found = Azure(double, made)
+            with found.http:
+                yield found
+        assert not double.violations
+
+
+def test_an_app_answers_at_its_address(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    url = azure.put("app")
+    seen = azure.http.get(url).json()
+    assert seen["files"] == ["go"]
+    assert not seen["writable"]
+    environ = seen["environ"]
+    assert (environ["KEY"], environ["PLAIN"]) == ("hush", "text")
+    replica = azure.replicas("app")[0]
+    assert environ["CONTAINER_APP_NAME"] == "app"
+    assert environ["CONTAINER_APP_REPLICA_NAME"] == replica.name
+    assert environ["CONTAINER_APP_REVISION"] == azure.revision("app").name
+    assert environ["CONTAINER_APP_ENV_DNS_SUFFIX"].endswith("azurecontainerapps.io")
+    assert replica.properties.containers[0].ready
+    assert azure.http.cookies["acaAffinity"] == replica.name
+    assert azure.http.post(url, content=b"words, ").text == "words, end"
+    azure.clients.apps.container_apps.begin_delete(GROUP, "app").result()
+    until(lambda: not azure.answers(url))
+
+
+def test_an_internal_app_is_reached_from_its_environment_alone(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    inner = azure.put("inner", external=False)
+    outer = azure.put("outer", external=True)
+    assert azure.http.get(f"{inner}/who").status_code == 404
+    seen = azure.http.get(f"{outer}/ask/{inner.rpartition(':')[2]}").json()
+    assert seen["environ"]["CONTAINER_APP_NAME"] == "inner"
+
+
+def test_an_app_sleeps_and_wakes(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    azure.double.settings.speed = 1000
+    url = azure.put("app", scale={"cooldownPeriod": 100})
+    first = azure.http.get(url).json()["environ"]["HOSTNAME"]
+    until(lambda: not azure.replicas("app"))
+    assert azure.revision("app").properties.running_state == "Running"
+    azure.double.settings.speed = 1
+    second = azure.http.get(url).json()["environ"]["HOSTNAME"]
+    assert second != first
+    assert [replica.name for replica in azure.replicas("app")] == [second]
+
+
+def test_a_request_waits_for_a_ready_replica_up_to_the_limit(azure: Azure) -> None:
+    azure.double.settings.request_limit = 0.5
+    url = azure.put("app")
+    answer = azure.http.get(url)
+    assert (answer.status_code, answer.text) == (504, "stream timeout")
+    azure.double.settings.request_limit = 30
+    until(lambda: "Running" in {c.running_state for c in azure.containers("app")})
+    assert not azure.containers("app")[0].ready
+    (azure.share / "go").touch()
+    assert azure.http.get(url).status_code == 200
+
+
+def test_a_new_revision_replaces_the_old_when_it_is_ready(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    url = azure.put("app", suffix="one", scale={"minReplicas": 1})
+    old = azure.http.get(url).json()["environ"]["CONTAINER_APP_REVISION"]
+    (azure.share / "go").unlink()
+    azure.put("app", suffix="two", scale={"minReplicas": 1})
+    (azure.share / "go").touch()
+    revisions = azure.clients.apps.container_apps_revisions
+    until(lambda: not revisions.get_revision(GROUP, "app", old).properties.active)
+    assert azure.http.get(url).json()["environ"]["CONTAINER_APP_REVISION"] == "app--two"
+
+
+def test_with_a_single_gpu_a_new_revision_waits_and_a_restart_does_not(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    scale = {"minReplicas": 1, "cooldownPeriod": 3600}
+    url = azure.put("app", suffix="one", gpu=True, scale=scale)
+    first = azure.http.get(url).json()["environ"]["HOSTNAME"]
+    azure.clients.apps.container_apps_revisions.restart_revision(GROUP, "app", "app--one")
+    until(lambda: [c.ready for c in azure.containers("app")] == [True])
+    assert azure.http.get(url).json()["environ"]["HOSTNAME"] != first
+    azure.put("app", suffix="two", gpu=True, scale=scale)
+    until(lambda: azure.replicas("app"))
+    assert azure.containers("app")[0].running_state == "Waiting"
+    assert azure.http.get(url).json()["environ"]["CONTAINER_APP_REVISION"] == "app--one"
+    azure.double.state.gpu_quota["Consumption-GPU-NC24-A100"] = 2
+    until(lambda: [c.ready for c in azure.containers("app")] == [True])
+
+
+def test_logs_are_streamed_and_break_off(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    azure.double.settings.stream_life = 0.3
+    url = azure.put("app")
+    azure.http.get(url)
+    container = azure.containers("app")[0]
+    lines = azure.stream("app", f"{container.log_stream_endpoint}?output=text&tailLines=300")
+    assert lines[-1].endswith(" serving")
+    azure.http.headers["Authorization"] = (
+        f"Bearer {azure.clients.apps.container_apps.get_auth_token(GROUP, 'app').properties.token}"
+    )
+    followed = azure.follow(container.log_stream_endpoint)
+    assert json.loads(followed[-1])["Log"] == "serving"
+    assert azure.http.get(container.log_stream_endpoint, headers={"Authorization": ""}).is_error
+    assert {"AssigningReplica", "PulledImage", "ContainerStarted"} <= set(azure.reasons("app"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "details"),
+    [
+        ("stuck_assigning", None, ""),
+        ("image_missing", "ImagePullFailure", "ImagePullBackOff"),
+        ("mount_fails", "VolumeMountFailure", "ContainerCreating"),
+    ],
+)
+def test_a_replica_does_not_get_to_run(
+    azure: Azure, fault: str, reason: str | None, details: str
+) -> None:
+    (azure.share / "go").touch()
+    getattr(azure.double.settings.faults, fault).add("app")
+    url = azure.put("app")
+    if reason is not None:
+        until(lambda: reason in azure.reasons("app"))
+    container = until(lambda: azure.containers("app"))[0]
+    assert (container.running_state, container.running_state_details) == ("Waiting", details)
+    assert azure.revision("app").properties.running_state == "Processing"
+    getattr(azure.double.settings.faults, fault).clear()
+    assert azure.http.get(url).status_code == 200
+
+
+def test_a_container_that_ends_again_and_again(azure: Azure) -> None:
+    azure.put("app", command=["sh", "-c", "echo no model >&2; exit 3"])
+    until(lambda: "ContainerBackOff" in azure.reasons("app"))
+    container = azure.containers("app")[0]
+    assert container.restart_count > 1
+    until(lambda: azure.revision("app").properties.running_state == "Degraded")
+    lines = azure.stream("app", f"{container.log_stream_endpoint}?output=text")
+    assert lines[-1].endswith(" no model")
+
+
+def test_a_container_runs_out_of_memory_and_is_started_anew(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    url = azure.put("app")
+    azure.http.get(url)
+    azure.double.kill("app")
+    until(lambda: azure.containers("app")[0].restart_count == 1)
+    assert azure.http.get(url).status_code == 200
+    events = azure.clients.apps.container_apps.get(GROUP, "app").properties.event_stream_endpoint
+    assert any("OOMKilled" in line for line in azure.stream("app", f"{events}?tailLines=300"))
+
+
+def test_a_start_up_probe_that_fails_too_long_ends_the_container(azure: Azure) -> None:
+    probe = {"httpGet": {"path": "/", "port": 1}, "periodSeconds": 1, "failureThreshold": 2}
+    azure.put("app", probes=[{"type": "Startup", **probe}])
+    until(lambda: azure.containers("app") and azure.containers("app")[0].restart_count)
+    assert "ProbeFailed" in azure.reasons("app")
+
+
+def test_an_app_on_paper_does_not_listen(tmp_path: Path) -> None:
+    with AzureDouble(tmp_path / "azure") as double, clients(double) as made:
+        double.state.group(GROUP)
+        fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
+        app = made.apps.container_apps.begin_create_or_update(
+            GROUP, "app", body(mode="rw")
+        ).result()
+        assert app.properties.configuration.ingress.fqdn.endswith(".azurecontainerapps.io")
