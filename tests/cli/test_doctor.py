@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bootstrap import ROOT
 
-from remora.cli import checks
-from remora.cli.checks import GIB, Health
+from remora.cli import health
+from remora.cli.health import GIB, Health
 from tests.cli.conftest import Remora
 
 FACTS: dict[str, Any] = {
@@ -35,7 +35,7 @@ def test_this_machine_can_serve(remora: Remora) -> None:
 def test_a_failed_check_is_told_and_is_the_exit_code(
     remora: Remora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "torch_facts", lambda: {"error": "no such file"})
+    monkeypatch.setattr(health, "torch_facts", lambda: {"error": "no such file"})
     ran = remora("doctor", "--port", "0")
     assert ran.code == 1
     assert "fail torch     can't be imported: no such file" in ran.out
@@ -44,32 +44,32 @@ def test_a_failed_check_is_told_and_is_the_exit_code(
 
 
 def test_a_broken_installation_of_torch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "TORCH_PROBE", "raise ImportError('libc is too old')")
-    assert checks.torch_facts() == {"error": "ImportError: libc is too old"}
-    monkeypatch.setattr(checks, "TORCH_PROBE", "import os; os._exit(7)")
-    assert checks.torch_facts() == {"error": "exit code 7"}
+    monkeypatch.setattr(health, "TORCH_PROBE", "raise ImportError('libc is too old')")
+    assert health.torch_facts() == {"error": "ImportError: libc is too old"}
+    monkeypatch.setattr(health, "TORCH_PROBE", "import os; os._exit(7)")
+    assert health.torch_facts() == {"error": "exit code 7"}
     monkeypatch.setattr(sys, "executable", "no-such-python")
-    assert "no-such-python" in checks.torch_facts()["error"]
+    assert "no-such-python" in health.torch_facts()["error"]
 
 
 @pytest.mark.parametrize(
     ("check", "health", "words"),
     [
-        (checks.check_python((3, 10, 1)), Health.FAIL, "3.10.1"),
-        (checks.check_python((3, 13, 0)), Health.OK, "3.13.0"),
-        (checks.check_packages(["torch", "jinja2"]), Health.FAIL, "missing: torch, jinja2"),
-        (checks.check_memory(None), Health.OK, "not told"),
-        (checks.check_memory((8 * GIB, GIB // 2)), Health.FAIL, "0.5 of 8.0 GiB"),
-        (checks.check_memory((8 * GIB, 2 * GIB)), Health.WARN, "2.0 of 8.0 GiB"),
-        (checks.check_memory((8 * GIB, 6 * GIB)), Health.OK, "6.0 of 8.0 GiB"),
-        (checks.check_cpu(FACTS), Health.OK, "AVX512 with bfloat16"),
-        (checks.check_cpu(FACTS | {"bf16": False}), Health.WARN, "without bfloat16"),
-        (checks.check_gpu(FACTS, nvidia=False), Health.OK, "the CPU serves"),
-        (checks.check_gpu(FACTS, nvidia=True), Health.WARN, "built for CUDA: no"),
-        (checks.check_gpu(FACTS | {"gpus": ["H100"]}, nvidia=True), Health.OK, "H100"),
+        (health.check_python((3, 10, 1)), Health.FAIL, "3.10.1"),
+        (health.check_python((3, 13, 0)), Health.OK, "3.13.0"),
+        (health.check_packages(["torch", "jinja2"]), Health.FAIL, "missing: torch, jinja2"),
+        (health.check_memory(None), Health.OK, "not told"),
+        (health.check_memory((8 * GIB, GIB // 2)), Health.FAIL, "0.5 of 8.0 GiB"),
+        (health.check_memory((8 * GIB, 2 * GIB)), Health.WARN, "2.0 of 8.0 GiB"),
+        (health.check_memory((8 * GIB, 6 * GIB)), Health.OK, "6.0 of 8.0 GiB"),
+        (health.check_cpu(FACTS), Health.OK, "AVX512 with bfloat16"),
+        (health.check_cpu(FACTS | {"bf16": False}), Health.WARN, "without bfloat16"),
+        (health.check_gpu(FACTS, nvidia=False), Health.OK, "the CPU serves"),
+        (health.check_gpu(FACTS, nvidia=True), Health.WARN, "built for CUDA: no"),
+        (health.check_gpu(FACTS | {"gpus": ["H100"]}, nvidia=True), Health.OK, "H100"),
     ],
 )
-def test_how_facts_are_judged(check: checks.Check, health: Health, words: str) -> None:
+def test_how_facts_are_judged(check: health.Check, health: Health, words: str) -> None:
     assert check.health is health
     assert words in check.detail
     assert (check.hint is None) == (health is Health.OK)
@@ -82,19 +82,19 @@ def test_the_packages_looked_for_are_those_of_the_extra() -> None:
         for requirement in extras["optional-dependencies"]["serve"]
         if ";" not in requirement
     ]
-    assert needed == list(checks.SERVE_MODULES)
+    assert needed == list(health.SERVE_MODULES)
 
 
 def test_a_port_that_is_taken_is_a_warning() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        check = checks.check_port("127.0.0.1", server.getsockname()[1])
+        check = health.check_port("127.0.0.1", server.getsockname()[1])
     assert check.health is Health.WARN
     assert "--port" in str(check.hint)
-    assert checks.check_port("127.0.0.1", 0).health is Health.OK
-    assert checks.check_port("127.0.0.1", 70000).health is Health.WARN
+    assert health.check_port("127.0.0.1", 0).health is Health.OK
+    assert health.check_port("127.0.0.1", 70000).health is Health.WARN
 
 
 def test_memory_and_disk_of_this_machine(tmp_path: Path) -> None:
-    found = checks.memory()
+    found = health.memory()
     assert found is None or 0 < found[1] <= found[0]
-    assert str(tmp_path) in checks.check_disk(tmp_path).detail
+    assert str(tmp_path) in health.check_disk(tmp_path).detail

@@ -62,7 +62,7 @@ def test_an_error_is_a_message_a_hint_and_a_code(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("remora.cli.checks.all_checks", broken)
+    monkeypatch.setattr("remora.cli.health.all_checks", broken)
     ran = remora("doctor")
     assert (ran.code, ran.out) == (code, "")
     assert ran.err == "error: x\nhint: do this\n"
@@ -77,7 +77,7 @@ def test_a_fault_shows_its_traceback_only_when_asked(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("remora.cli.checks.all_checks", broken)
+    monkeypatch.setattr("remora.cli.health.all_checks", broken)
     ran = remora("doctor")
     assert ran.code == 1
     assert ran.err.startswith("error: ZeroDivisionError: oh\nhint: This is a fault of Remora.")
@@ -90,5 +90,5 @@ def test_ctrl_c_has_its_own_code(remora: Remora, monkeypatch: pytest.MonkeyPatch
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("remora.cli.checks.all_checks", interrupted)
+    monkeypatch.setattr("remora.cli.health.all_checks", interrupted)
     assert remora("doctor").code == 130

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remora.cli.options import AsJson
 from remora.cli.output import INTERRUPTED, Output
 from remora.errors import EndpointError
 
@@ -36,7 +37,7 @@ def chat(
         str | None, typer.Option(help="Model or adapter. Default: the first that is served.")
     ] = None,
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Talk to a model in the terminal.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remora.cli.options import AsJson
 from remora.cli.output import Output
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def check(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings, too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Check a base model and adapters from their headers: no model is loaded, nothing downloaded.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import AdapterError, ProjectNotFound
 
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
 
 def deploy(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
+    project: ProjectFolder = None,
     target: Annotated[
         TargetName | None,
         typer.Option(
@@ -46,7 +45,7 @@ def deploy(
         bool,
         typer.Option("--no-wake", help="Leave a server asleep that sleeps at zero replicas."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Let the endpoint serve the project as it is now, and wait until it says that it does.
 

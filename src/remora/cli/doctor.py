@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from remora.cli.options import AsJson
 from remora.cli.output import UNEXPECTED, Output
 
 MARKS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -15,7 +16,7 @@ MARKS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(
     host: Annotated[str, typer.Option(help="Address to try.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to try.")] = 7860,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Check Python, packages, PyTorch, CPU, GPU, memory, disk and port.
 
@@ -23,7 +24,7 @@ def doctor(
     """
     from rich.text import Text
 
-    from remora.cli.checks import Health, all_checks
+    from remora.cli.health import Health, all_checks
 
     output = Output(json)
     failed = False

@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import Output
 
 
 def down(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
+    project: ProjectFolder = None,
     target: Annotated[
         TargetName | None,
         typer.Option(help="Where. Default: azure if infra/inference.config.json says where."),
@@ -32,7 +31,7 @@ def down(
         ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """End the server. Releases stay, and what the fine-tuning step made.
 

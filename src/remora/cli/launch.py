@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from remora.backends.backend import Backend, ModelCard, Phase, Status
 from remora.cli.chat import DEFAULT_ENDPOINT
-from remora.cli.checks import SERVE_MODULES
 from remora.cli.findings import show_findings
+from remora.cli.health import SERVE_MODULES
 from remora.cli.inspection import Inspection
 from remora.cli.keys import Keys
 from remora.cli.output import Output

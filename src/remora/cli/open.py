@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import TargetError
 
 
 def open_(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    project: ProjectFolder = None,
+    json: AsJson = False,
 ) -> None:
     """Open the endpoint in the browser, and print its address."""
     import webbrowser

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import INTERRUPTED, Output
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
 
 def provision(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
+    project: ProjectFolder = None,
     subscription: Annotated[
         str | None, typer.Option(help="Id or name. Default: that of the config files, or asked.")
     ] = None,
@@ -58,7 +57,7 @@ def provision(
         bool, typer.Option("--explain", help="Say where each value comes from, and stop.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Deploy without asking.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Plan, confirm and deploy what inference needs on Azure Container Apps.
 

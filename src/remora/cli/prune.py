@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from remora.cli.chosen_target import chosen_target
+from remora.cli.options import AsJson, DeployedShare, ProjectFolder
 from remora.cli.output import Output
 
 
 def prune(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
+    project: ProjectFolder = None,
     keep: Annotated[
         int, typer.Option(min=1, help="How many of the last releases stay, to go back to.")
     ] = 10,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
     ] = False,
-    share: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    share: DeployedShare = None,
+    json: AsJson = False,
 ) -> None:
     """Delete old releases from the share, and the files that no other release needs.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from remora.cli.chosen_target import chosen_target
+from remora.cli.options import AsJson, DeployedShare, ProjectFolder
 from remora.cli.output import Output
 
 if TYPE_CHECKING:
@@ -15,14 +13,9 @@ if TYPE_CHECKING:
 
 
 def releases(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
-    share: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    project: ProjectFolder = None,
+    share: DeployedShare = None,
+    json: AsJson = False,
 ) -> None:
     """List the releases of the share, the oldest first, with what changed in each."""
     from remora.release.publish import history

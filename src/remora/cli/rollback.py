@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import chosen_target
+from remora.cli.options import AsJson, DeployedShare
 from remora.cli.output import Output
 
 
@@ -22,11 +23,8 @@ def rollback(
     project: Annotated[
         Path | None, typer.Option(help="Folder of the project. Default: this folder.")
     ] = None,
-    share: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    share: DeployedShare = None,
+    json: AsJson = False,
 ) -> None:
     """Make an earlier release current, and wait until the endpoint serves it."""
     import time

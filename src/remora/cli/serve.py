@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from remora.cli.options import AsJson
 from remora.cli.output import Output
 
 
@@ -167,7 +168,7 @@ def serve(
             rich_help_panel=_SERVER,
         ),
     ] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Serve a base model and its adapters behind an OpenAI-compatible endpoint.
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import Output
 
 
 def status(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
+    project: ProjectFolder = None,
     target: Annotated[
         TargetName | None,
         typer.Option(help="Where. Default: azure once `remora provision` has been there."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Say whether the server runs, what it serves, and why not if it does not.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chat import DEFAULT_ENDPOINT
+from remora.cli.options import AsJson
 from remora.cli.output import Output
 from remora.errors import ConfigError
 
@@ -29,7 +30,7 @@ def ui(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the pages; 0 takes a free one.")
     ] = 7861,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Chat with an endpoint's models in the browser, compare them, try them on a data set.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from remora.cli.chosen_target import chosen_target
+from remora.cli.options import AsJson, DeployedShare, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import TargetError
 
@@ -15,14 +15,9 @@ DIFFERS = 1
 
 
 def verify(
-    project: Annotated[
-        Path | None, typer.Argument(help="Folder of the project. Default: this folder.")
-    ] = None,
-    share: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the share. Default: the one that was deployed to."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    project: ProjectFolder = None,
+    share: DeployedShare = None,
+    json: AsJson = False,
 ) -> None:
     """Compare the digests of the project's files with what the endpoint says that it serves.
 
