@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FrameLocator, Page, expect
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -28,7 +28,7 @@ DATA = [
 ]
 
 
-def greedy(page: Page) -> None:
+def greedy(page: Page | FrameLocator) -> None:
     """Temperature 0 on the page that is open, so that pictures change only when pages do."""
     toggle = page.get_by_role("button", name="Generation parameters")
     toggle.click()

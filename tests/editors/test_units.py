@@ -6,8 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-
-from tests.editors.workbench import EXTENSION
+from vsix import EXTENSION
 
 NODE = shutil.which("node")
 OLDEST = 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import vsix
 from code_server import Folder, missing
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from remora.targets.port import free_port
+from tests.end_to_end.conftest import DEMO
+from tests.ui.browser import LIMIT, browser
 
-ROOT = Path(__file__).resolve().parents[2]
-EXTENSION = ROOT / "editors" / "vscode"
 MACHINE = {"remora.path": str(Path(sys.executable).with_name("remora"))}
+OWN = re.compile(r"https://[^/]+\.vscode-resource\.vscode-cdn\.net/")  # by a service worker
 SETTINGS = {
     "remora.refreshSeconds": 2,
     "security.workspace.trust.enabled": False,
@@ -48,23 +51,12 @@ def why_not() -> str | None:
     return missing({"node": str(installed().node)})
 
 
-def package(folder: Path) -> Path:
-    """The extension as users install it."""
-    staged = folder / "extension"
-    shutil.copytree(EXTENSION, staged, ignore=shutil.ignore_patterns("node_modules", "*.vsix"))
-    shutil.copy(ROOT / "LICENSE", staged / "LICENSE")
-    path = folder / "remora.vsix"
-    here = installed()
-    subprocess.run(
-        [
-            *(here.node, here.vsce, "package", "--out", path),
-            *("--no-dependencies", "--allow-missing-repository"),
-        ],
-        cwd=staged,
-        check=True,
-        capture_output=True,
-    )
-    return path
+def copy_of_demo(folder: Path) -> Path:
+    """The demo as a project of its own, on a free port."""
+    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("train*", "__pycache__", ".*"))
+    with (folder / "remora.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[server]\nport = 0\n")
+    return folder
 
 
 @contextmanager
@@ -83,10 +75,8 @@ def workbench(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[s
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(settings), "utf-8")
     command: list[str | Path] = [here.node, here.code_server]
-    vsix = package(folder)
-    subprocess.run(
-        [*command, *options, "--install-extension", vsix], check=True, capture_output=True
-    )
+    packaged = vsix.build([here.node, here.vsce], folder / "remora.vsix")
+    subprocess.run([*command, *options, "--install-extension", packaged], check=True)
     port = free_port("127.0.0.1", 0)
     with (folder / "log.txt").open("wb") as log:
         server = subprocess.Popen(
@@ -120,6 +110,29 @@ def wait_for(url: str, server: subprocess.Popen[bytes], log: str) -> None:
             return
 
 
+@contextmanager
+def editor(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[Page]:
+    """A window of VS Code over a project, as soon as the extension has looked at it."""
+    folder.mkdir()
+    with workbench(folder, project, env) as url, browser() as chrome:
+        context = chrome.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(LIMIT)
+        strangers: list[str] = []
+        context.on("request", lambda each: strangers.append(each.url) if is_far(each.url) else None)
+        open_directly(context)
+        page = context.new_page()
+        page.goto(url)
+        expect(status(page)).to_contain_text("Remora: stopped", timeout=90_000)
+        yield page
+        context.close()
+    assert not strangers
+
+
+def is_far(url: str) -> bool:
+    """Whether a request leaves this machine. VS Code answers for one domain itself."""
+    return not re.match(r"(http|ws)://127\.0\.0\.1:|data:|blob:", url) and not OWN.match(url)
+
+
 def open_directly(context: BrowserContext) -> None:
     """As on a desk: an address of this machine is opened as it is, not through code-server."""
 
@@ -132,15 +145,29 @@ def open_directly(context: BrowserContext) -> None:
 
 
 def palette(page: Page, command: str) -> None:
-    """Run a command by its full name."""
+    """Run a command by its full name, with no notification left of one before."""
+    for _ in range(page.locator(".notification-toast").count()):
+        page.keyboard.press("Escape")
+    page.locator(".titlebar-drag-region").click()  # A page within VS Code may have the keyboard.
     page.keyboard.press("F1")
-    box = page.locator(".quick-input-widget input").first
-    box.fill(f">{command}")
-    page.locator(".quick-input-list .monaco-list-row").first.click()
+    page.locator(".quick-input-widget input").first.fill(f">{command}")
+    row = page.locator(".quick-input-list .monaco-list-row").first
+    expect(row).to_contain_text(command)
+    row.click()
 
 
 def notification(page: Page, text: str) -> Locator:
     """The notification with that text, once it is there."""
     found = page.locator(".notification-toast").filter(has_text=text)
-    expect(found).to_be_visible(timeout=60_000)
+    expect(found).to_be_visible(timeout=90_000)
     return found
+
+
+def press(where: Locator, name: str) -> None:
+    """Press a button."""
+    where.get_by_role("button", name=name).click()
+
+
+def status(page: Page) -> Locator:
+    """The extension's item in the status bar."""
+    return page.locator('[id="remora.remora.remora.endpoint"]')

@@ -5,8 +5,6 @@ const vscode = require("vscode");
 const commandLines = require("./command_lines");
 const { run } = require("./run");
 
-const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
-
 class Chat {
   /** @type {Map<string, {running: import("./run").Running, url: Promise<string>}>} */
   #pages = new Map();
@@ -30,20 +28,10 @@ class Chat {
     for (const { running } of this.#pages.values()) running.kill();
   }
 
-  /**
-   * An endpoint of this machine without a key shows its own pages. Any other's would ask for the
-   * key, and a page within an editor gets no cookie: `remora ui` has the key and asks nobody.
-   */
+  /** An endpoint has pages of its own, and asks for its key. With the key, nobody need be asked. */
   async #address(folder, endpoint) {
     const key = await this.runner.keys.of(folder.uri.fsPath);
-    if (!key && LOOPBACK.has(new URL(endpoint).hostname)) return endpoint;
-    if (!key) {
-      const set = "Set API Key";
-      const chosen = await vscode.window.showErrorMessage("This endpoint has an API key, which is not set here.", set);
-      if (chosen === set) await vscode.commands.executeCommand("remora.setApiKey", { folder });
-      return undefined;
-    }
-    return this.#pagesOf(folder, endpoint, key);
+    return key ? this.#pagesOf(folder, endpoint, key) : endpoint;
   }
 
   async #pagesOf(folder, endpoint, key) {

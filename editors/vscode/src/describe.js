@@ -29,6 +29,8 @@ function lines(event) {
       return [`Release ${short(event.release)} is ${event.url ? `live at ${event.url}` : "current; no server runs"}`];
     case "plan":
       return planLines(event);
+    case "operation":
+      return [`${operation(event)}${event.error ? `: ${event.error}` : ""}`];
     case "portal":
       return [`Portal: ${event.url}`];
     case "endpoint":
@@ -51,8 +53,12 @@ function planLines(event) {
 
 function costLines(cost) {
   if (!cost) return [];
-  if (typeof cost === "string") return [cost];
-  return Object.entries(cost).filter(([, value]) => isPlain(value)).map(([key, value]) => `${words(key)}: ${value}`);
+  const money = (value) => (value === null ? "unknown" : `${value.toFixed(2)} ${cost.currency}`);
+  const most = cost.most_per_hour === cost.awake_per_hour ? "" : ` (up to ${money(cost.most_per_hour)})`;
+  return [
+    `Estimated cost of an hour: ${money(cost.awake_per_hour)} awake${most}, ${money(cost.asleep_per_hour)} asleep,`,
+    `by the prices of ${cost.prices_of} for ${cost.region}, without storage and logs.`,
+  ];
 }
 
 /**
@@ -65,6 +71,8 @@ function message(event) {
       return event.seconds === null ? doing(event) : undefined;
     case "progress":
       return event.seconds_left ? `Uploading, ${Math.ceil(event.seconds_left)} s left` : "Uploading";
+    case "operation":
+      return operation(event);
     case "serving":
       return event.detail || `The server is ${event.standing}`;
     default:
@@ -75,6 +83,7 @@ function message(event) {
 /** The first characters of a release's id, as the command line shows it. */
 const short = (digest) => digest.slice(0, 12);
 const doing = (event) => event.message ?? words(event.phase);
+const operation = ({ type, name, state }) => `${state} ${type.replace("Microsoft.", "")} ${name}`;
 const words = (name) => name.replaceAll("_", " ");
 const isPlain = (value) => ["string", "number", "boolean"].includes(typeof value);
 

@@ -131,7 +131,9 @@ class Runner {
 
   #tellFailure({ code, events, cancelled }, title) {
     const error = events.find((event) => event.event === "error");
-    if (error) void this.fail(error.message, error.hint);
+    const goesOn = events.some((event) => event.event === "left_running");
+    if (goesOn) void vscode.window.showInformationMessage(`Azure goes on with it. "${title}" follows it again.`);
+    else if (error) void this.fail(error.message, error.hint);
     else if (cancelled) void vscode.window.showInformationMessage(`Canceled: ${title}.`);
     else void this.fail(`"${title}" ended with exit code ${code}`);
   }

@@ -65,9 +65,11 @@ function model(folder, each) {
   });
 }
 
-/** What the proof at load found, a line for each figure. */
-function probe(each) {
-  return Object.entries(each.probe ?? {}).map(([key, value]) => `${key.replaceAll("_", " ")}: ${JSON.stringify(value)}`);
+/** What the proof at load found: a line for each figure, and its warnings. */
+function probe({ probe: found }) {
+  const figures = Object.entries(found ?? {}).filter(([, value]) => typeof value === "number");
+  const lines = figures.map(([key, value]) => `${key.replaceAll("_", " ")}: ${Number(value.toPrecision(3))}`);
+  return [...lines, ...(found?.warnings ?? [])];
 }
 
 function endpoint(folder, state) {
@@ -86,7 +88,9 @@ function endpoint(folder, state) {
 
 function item(folder, label, { children, ...fields }) {
   const collapsed = children ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None;
-  return Object.assign(new vscode.TreeItem(label, collapsed), { folder, children }, fields);
+  // Without it a screen reader would read the tooltip in the place of the name.
+  const accessibilityInformation = { label: [label, fields.description].filter(Boolean).join(" ") };
+  return Object.assign(new vscode.TreeItem(label, collapsed), { folder, children, accessibilityInformation }, fields);
 }
 
 function icon(state, otherwise) {

@@ -8,8 +8,10 @@ const ID = "3f9c2b7d1e5a4f6b8c9d";
 const PLAN = {
   event: "plan",
   changes: [{ action: "create", type: "container app", name: "my-app", reason: "it does not exist" }, { action: "none", type: "share", name: "files" }],
-  cost: { per_hour_awake: 3.67, per_hour_asleep: 0, details: {} },
+  cost: { awake_per_hour: 3.671, most_per_hour: 7.342, asleep_per_hour: null, currency: "USD", prices_of: "2026-11-01", region: "westus3" },
 };
+const COST = ["Estimated cost of an hour: 3.67 USD awake (up to 7.34 USD), unknown asleep,", "by the prices of 2026-11-01 for westus3, without storage and logs."];
+const FAILED = { event: "operation", type: "Microsoft.App/containerApps", name: "my-app", state: "Failed", seconds: 3, error: "no quota" };
 
 const cases = [
   [{ event: "phase", phase: "sync", message: "Uploading", seconds: null }, ["Uploading …"], "Uploading"],
@@ -25,7 +27,8 @@ const cases = [
   [{ event: "error", message: "no such base", hint: "Name it." }, ["error: no such base", "hint: Name it."], undefined],
   [{ event: "error", message: "no such base", hint: null }, ["error: no such base"], undefined],
   [{ event: "portal", url: "https://portal" }, ["Portal: https://portal"], undefined],
-  [PLAN, ["create container app my-app (it does not exist)", "none share files", "per hour awake: 3.67", "per hour asleep: 0"], undefined],
+  [PLAN, ["create container app my-app (it does not exist)", "none share files", ...COST], undefined],
+  [FAILED, ["Failed App/containerApps my-app: no quota"], "Failed App/containerApps my-app"],
   [{ event: "down", ended: true }, ["down, ended true"], undefined],
   [{ event: "told", message: "All is well." }, ["All is well."], undefined],
   [{ event: "api_key", key: "secret" }, [], undefined],

@@ -118,6 +118,14 @@ test("cancelling lets the command take back what it has begun", options, async (
   assert.ok(fake.shown.some((each) => each.kind === "info" && each.text === "Canceled: Deploy."));
 });
 
+test("a deployment that goes on in Azure is said to", options, async () => {
+  const body = 'say("begun", {}); process.stdin.resume(); process.stdin.on("end", () => { say("left_running", {}); process.exit(130); });';
+  const performed = runner(body).perform(folder(), "Provision", ["provision"]);
+  (await fake.until((each) => each.kind === "progress" && each.reports.length > 0)).cancel();
+  await performed;
+  assert.match((await fake.until((each) => each.kind === "info")).text, /Azure goes on with it/);
+});
+
 test("cancelling once more ends a command that does not hear", options, async () => {
   const one = runner(DEAF);
   const performed = one.perform(folder(), "Deploy", ["deploy"]);

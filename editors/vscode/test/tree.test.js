@@ -12,7 +12,7 @@ const REPORT = {
   served: { release: DIGEST, sequence: 1 },
   models: [
     { name: "base", parent: null, digest: DIGEST, state: "ready", reason: null, probe: null },
-    { name: "tone", parent: "base", digest: DIGEST, state: "failed", reason: "no effect", probe: { changed_scores: 0 } },
+    { name: "tone", parent: "base", digest: DIGEST, state: "failed", reason: "no effect", probe: { prompt: "c430", max_difference: 6.203125, replay: null, warnings: ["far from training"] } },
   ],
 };
 const RUNNING = { status: { target: "local", life: "running", url: "http://127.0.0.1:7860", detail: "", report: REPORT } };
@@ -55,7 +55,7 @@ test("an adapter tells why it failed and what its proof found", () => {
   const tree = new Tree({ of: () => RUNNING, onDidChange: () => {} });
   const [project] = tree.getChildren();
   const [release] = tree.getChildren(project);
-  assert.equal(tree.getChildren(release)[1].tooltip, `${DIGEST}\nno effect\nchanged scores: 0`);
+  assert.equal(tree.getChildren(release)[1].tooltip, `${DIGEST}\nno effect\nmax difference: 6.2\nfar from training`);
 });
 
 for (const [expected, state] of [
