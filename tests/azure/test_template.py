@@ -139,6 +139,8 @@ def test_the_front_is_public_small_and_knows_the_gpu_app() -> None:
     upstream = "https://chat.internal.example.azurecontainerapps.io"
     assert variables["REMORA_UPSTREAM"] == upstream
     assert variables["REMORA_MAX_HOURS_AWAKE"] == "6"
+    assert variables["REMORA_COOLDOWN"] == "300"
+    assert variables["REMORA_BUSY"] == "32"
     assert front["template"]["scale"]["minReplicas"] == 1
     assert container(front)["args"] == ["front"]
 

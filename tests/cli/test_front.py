@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
 
+from benchmarks.servers import free_port, running
 from remora.gateway.settings import GatewaySettings
 from tests.cli.conftest import Remora
 from tests.cli.serving import Serving, named
@@ -78,3 +80,34 @@ def test_nothing_heavy_is_loaded() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout.split()
     assert {"torch", "numpy", "gradio", "tokenizers", "azure"}.isdisjoint(loaded)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_server_that_is_killed_in_mid_stream() -> None:
+    server = [sys.executable, "-m", "benchmarks.paced_server", "--pace", "0.05"]
+    port = free_port()
+    with (
+        running([*server, "--port", str(port)], port, {}) as behind,
+        Serving(
+            *("--upstream", f"http://127.0.0.1:{port}", "--port", "0", "--no-ui", "--json"),
+            command=("front",),
+        ) as process,
+    ):
+        url = named(process.until("ready"), "ready")["url"]
+        behind.wait_until_ready("/readyz")
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20)
+        stream = client.chat.completions.create(
+            model="paced",
+            messages=[{"role": "user", "content": "go on"}],
+            stream=True,
+            max_tokens=1000,
+        )
+        chunks = iter(stream)
+        assert next(chunks).choices[0].delta.content == " word"
+        behind.process.kill()
+        with pytest.raises(openai.APIError, match="broke off before the answer's end"):
+            list(chunks)
+        with httpx.Client(base_url=url) as http:
+            assert http.get("/readyz").status_code == 200
+            assert http.get("/status").json()["running"] == 0
+        client.close()

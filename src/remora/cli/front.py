@@ -100,6 +100,16 @@ def front(
             rich_help_panel=_SLEEP,
         ),
     ] = 0.0,
+    busy: Annotated[
+        int,
+        typer.Option(
+            envvar="REMORA_BUSY",
+            min=1,
+            help="Requests at once at which a replica gets no more for the sake of an adapter that"
+            " it has loaded.",
+            rich_help_panel=_SLEEP,
+        ),
+    ] = 32,
     log_level: Annotated[
         LogLevel | None,
         typer.Option(
@@ -149,6 +159,7 @@ def front(
         wake_limit=wake_limit,
         max_waiting=max_waiting,
         max_hours_awake=max_hours_awake,
+        busy=busy,
     )
     backend = UpstreamBackend(options, _released(share) if share else None)
     listener = bind(host, port)

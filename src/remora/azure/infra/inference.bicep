@@ -558,6 +558,14 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
               value: 'https://${gpuApp.properties.configuration.ingress.fqdn}'
             }
             {
+              name: 'REMORA_COOLDOWN'
+              value: string(minReplicas == 0 ? cooldownSeconds : 0)
+            }
+            {
+              name: 'REMORA_BUSY'
+              value: string(concurrentRequests)
+            }
+            {
               name: 'REMORA_MAX_HOURS_AWAKE'
               value: string(maxHoursAwake)
             }

@@ -185,4 +185,6 @@ def _refusal(response: httpx.Response) -> str:
         return "it is not ready"
     if status == httpx.codes.NOT_FOUND:
         return "there is no app at its address, or a stopped one"
+    if response.is_success:
+        return "what answers at its address is no Remora"
     return f"its ingress answered {status}"

@@ -28,4 +28,4 @@ class UpstreamOptions:
     refused_limit: float = 60.0
     max_waiting: int = 256
     max_hours_awake: float = 0.0
-    busy: int = 16
+    busy: int = 32
