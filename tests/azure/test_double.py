@@ -426,7 +426,8 @@ def test_az_is_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_double_is_a_program(tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
-    options = ["--record", str(record), "--latency-ms", "1"]
+    options = ["--record", str(record), "--latency-ms", "1", "--group", GROUP]
+    options += ["--fine-tuning", "serverless"]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.azure.double", *options],
         stdout=subprocess.PIPE,
@@ -440,7 +441,12 @@ def test_the_double_is_a_program(tmp_path: Path) -> None:
         url = f"{environment['REMORA_ARM_ENDPOINT']}/subscriptions?api-version=2022-12-01"
         headers = {"Authorization": "Bearer token"}
         assert httpx.get(url, headers=headers, verify=trust).json()["value"]
-        line = json.loads(record.read_text(encoding="utf-8"))
+        control = f"{environment['REMORA_ARM_ENDPOINT']}/double"
+        fault = {"fault": "throttle", "path": "/subscriptions"}
+        told = httpx.post(f"{control}/faults", json=fault, verify=trust).json()
+        assert told == {"violations": [], "requests": 1}
+        assert httpx.get(url, headers=headers, verify=trust).status_code == 429
+        line = json.loads(record.read_text(encoding="utf-8").splitlines()[0])
         assert (line["method"], line["path"], line["status"]) == ("GET", "/subscriptions", 200)
         assert line["api_version"] == "2022-12-01"
     finally:

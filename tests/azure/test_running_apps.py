@@ -6,6 +6,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
             connection.request("GET", "/who")
             body = json.load(connection.getresponse())
         else:
+            while self.path == "/slow" and not os.path.exists("/mount/done"):
+                time.sleep(0.01)
             body = {"environ": dict(os.environ), "files": os.listdir("/mount")}
             body["writable"] = os.access("/mount", os.W_OK)
         raw = json.dumps(body).encode()
@@ -149,6 +152,7 @@ def body(
     scale: dict[str, Any] | None = None,
     probes: list[dict[str, Any]] | None = None,
     suffix: str = "",
+    rules: list[dict[str, Any]] | None = None,
     mode: str = "ro",
 ) -> dict[str, Any]:
     kinds = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.App"
@@ -174,6 +178,7 @@ def body(
                     "external": external,
                     "targetPort": 7860,
                     "stickySessions": {"affinity": "sticky"},
+                    "ipSecurityRestrictions": rules or [],
                 },
             },
             "template": {
@@ -237,6 +242,33 @@ def test_an_internal_app_is_reached_from_its_environment_alone(azure: Azure) -> 
     assert azure.http.get(f"{inner}/who").status_code == 404
     seen = azure.http.get(f"{outer}/ask/{inner.rpartition(':')[2]}").json()
     assert seen["environ"]["CONTAINER_APP_NAME"] == "inner"
+
+
+def test_addresses_that_are_not_allowed_are_turned_away(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    rule = {"name": "office", "action": "Allow", "ipAddressRange": "203.0.113.0/24"}
+    assert azure.http.get(azure.put("app", rules=[rule])).status_code == 403
+    rule["ipAddressRange"] = "127.0.0.0/8"
+    assert azure.http.get(azure.put("app", rules=[rule])).status_code == 200
+
+
+def test_more_requests_start_more_replicas_and_cookies_keep_to_one(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    rule = {"name": "http", "http": {"metadata": {"concurrentRequests": "1"}}}
+    url = azure.put("app", scale={"minReplicas": 0, "maxReplicas": 2, "rules": [rule]})
+    azure.http.get(url)
+    mine = azure.http.cookies["acaAffinity"]
+    with ThreadPoolExecutor() as pool:
+        slow = [pool.submit(azure.http.get, f"{url}/slow") for _ in range(2)]
+        until(lambda: [c.ready for c in azure.containers("app")] == [True, True])
+        (azure.share / "done").touch()
+        names = {answer.result().json()["environ"]["HOSTNAME"] for answer in slow}
+    assert names == {mine}
+    azure.http.cookies.clear()
+    seen: set[str] = set()
+    while len(seen) < 2:
+        seen.add(azure.http.get(url).json()["environ"]["HOSTNAME"])
+        azure.http.cookies.clear()
 
 
 def test_an_app_sleeps_and_wakes(azure: Azure) -> None:

@@ -16,6 +16,7 @@ from typing import Self
 from tests.azure.double.accounts import Accounts
 from tests.azure.double.app import ArmApp
 from tests.azure.double.arm import Arm, NothingRuns
+from tests.azure.double.control import Control
 from tests.azure.double.faults import Faults
 from tests.azure.double.files import FileService
 from tests.azure.double.listener import Listener, bind, delayed
@@ -147,7 +148,8 @@ class AzureDouble:
         self._arm = Arm(self.state, Operations(self._pace), {}, self.faults, runtime)
         self._app = ArmApp(self._arm, self._recorder)
         front = self._with_streams(running) if running else self._app
-        arm = Listener(delayed(front, self._latency), self._tls, bind(self._port))
+        door = Control(front, self._app, self.settings, self.kill)
+        arm = Listener(delayed(door, self._latency), self._tls, bind(self._port))
         files = Listener(delayed(self.files, self._latency), self._tls, bind())
         self.state.origin, self.state.files_origin = arm.origin, files.origin
         for listener in (arm, files):

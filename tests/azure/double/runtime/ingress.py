@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address, ip_network
 
 import httpcore
 from starlette.responses import PlainTextResponse
@@ -45,9 +46,21 @@ class Ingress:
             missing = "Error 404 - This Container App is stopped or does not exist."
             await PlainTextResponse(missing, 404)(scope, receive, send)
             return
+        if not self._is_inside and not _admits(ingress, scope["client"][0]):
+            await PlainTextResponse("RBAC: access denied", 403)(scope, receive, send)
+            return
         with scaler.request():
             passing = _Passing(scope, receive, send, self._settings.request_limit)
             await passing.run(scaler, ingress)
+
+
+def _admits(ingress: Json, client: str) -> bool:
+    """The rules are all of one kind: to allow only, or to deny only, these ranges."""
+    rules = ingress.get("ipSecurityRestrictions") or []
+    inside = any(
+        ip_address(client) in ip_network(rule["ipAddressRange"], strict=False) for rule in rules
+    )
+    return not rules or inside == (rules[0]["action"] == "Allow")
 
 
 class _Passing:

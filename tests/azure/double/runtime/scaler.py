@@ -32,6 +32,7 @@ class Scaler:
         self.revision = revision
         self.replicas: list[Replica] = []
         self.requests = 0
+        self._turn = 0
         self._make, self._settings = make, settings
         self._last_request = time.monotonic()
         self.was_ready = asyncio.Event()
@@ -61,7 +62,8 @@ class Scaler:
         for replica in ready:
             if replica.name == preferred:
                 return replica
-        return ready[self.requests % len(ready)]
+        self._turn += 1
+        return ready[self._turn % len(ready)]
 
     def changed(self) -> None:
         if self.ready:
