@@ -12,7 +12,7 @@ from remora.container.runtime_archive import build, recipe, requirements_of
 from remora.release.digests import DigestCache
 from remora.release.manifest import Role
 from remora.release.runtime import this_runtime
-from tests.container.wheelhouse import make_wheels
+from tests.container.wheelhouse import lines_of, make_wheels
 from tests.reconcile.conftest import Shelf
 
 
@@ -26,8 +26,7 @@ def shelf(tmp_path: Path) -> Shelf:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What pip takes packages from: nothing but the wheels of what is installed here."""
     folder = tmp_path_factory.mktemp("wheels") / "wheels"
-    lines = requirements_of(Role.SERVE).read_text(encoding="utf-8").splitlines()
-    make_wheels((line for line in lines if not line.startswith("#")), folder)
+    make_wheels(lines_of(requirements_of(Role.SERVE)), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(folder))

@@ -26,7 +26,7 @@ from remora.release.runtime import Runtime, this_runtime
 from remora.targets.admin_api import AdminApi
 from remora.targets.deploy import Deployed, Deployment
 from remora.targets.target import Life, TargetState
-from tests.container.wheelhouse import torch_alone
+from tests.container.wheelhouse import linked
 from tests.end_to_end.deploying import Workspace, workspace
 
 pytestmark = [
@@ -129,7 +129,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator[Sce
     (folder / "share").mkdir()
     place = workspace(folder / "demo")
     shutil.copytree(state, place.folder / ".remora")
-    torch_alone(folder / "torch")
+    linked(["torch"], folder / "torch")
     made = Scene(place, Container(folder / "share", folder))
     try:
         made.deploy()

@@ -16,6 +16,7 @@ from remora.release.changes import changes
 from remora.release.digests import DigestCache
 from remora.release.manifest import Content, Role, RuntimeArchive
 from remora.release.runtime import Runtime, this_runtime
+from tests.container.wheelhouse import lines_of
 from tests.reconcile.conftest import Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,8 +34,7 @@ def test_what_is_brought_is_what_the_package_requires_but_pytorch() -> None:
         return set(lines) - own | {line for name in inner for line in required(name)}
 
     def brought(role: Role) -> set[str]:
-        lines = requirements_of(role).read_text(encoding="utf-8").splitlines()
-        return {line for line in lines if not line.startswith("#")}
+        return set(lines_of(requirements_of(role)))
 
     serve = set(project["dependencies"]) | required("serve")
     assert brought(Role.SERVE) == {line for line in serve if not line.startswith("torch")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -14,6 +14,28 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 def make_wheels(requirements: Iterable[str], folder: Path) -> None:
     """A wheel of each package that these requirements lead to, as far as it is installed."""
     folder.mkdir(parents=True)
+    for package in _packages(requirements):
+        _pack(package, folder)
+
+
+def linked(requirements: Iterable[str], folder: Path) -> Path:
+    """A folder with what these requirements lead to, and nothing else, as an image has it."""
+    folder.mkdir(parents=True)
+    for package in _packages(requirements):
+        for top in {path.parts[0] for path in package.files or () if ".." not in path.parts}:
+            link = folder / top
+            if top not in {"__pycache__", "bin"} and not link.exists():
+                link.symlink_to(Path(str(package.locate_file(top))))
+    return folder
+
+
+def lines_of(file: Path) -> list[str]:
+    """The requirements in a file."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def _packages(requirements: Iterable[str]) -> Iterator[Distribution]:
     open_, done = list(requirements), set[str]()
     while open_:
         found = _NAME.match(open_.pop().strip())
@@ -25,30 +47,8 @@ def make_wheels(requirements: Iterable[str], folder: Path) -> None:
             package = distribution(name)
         except PackageNotFoundError:  # For another system or Python.
             continue
-        _pack(package, folder)
+        yield package
         open_ += [line for line in package.requires or () if "extra ==" not in line]
-
-
-def torch_alone(folder: Path) -> Path:
-    """A folder with PyTorch and what it needs, and nothing else, as an image has it."""
-    folder.mkdir(parents=True)
-    open_, done = ["torch", "numpy"], set[str]()
-    while open_:
-        found = _NAME.match(open_.pop())
-        name = found[0].lower().replace("_", "-") if found else ""
-        if name in done:
-            continue
-        done.add(name)
-        try:
-            package = distribution(name)
-        except PackageNotFoundError:
-            continue
-        for top in {path.parts[0] for path in package.files or () if ".." not in path.parts}:
-            link = folder / top
-            if top not in {"__pycache__", "bin"} and not link.exists():
-                link.symlink_to(Path(str(package.locate_file(top))))
-        open_ += [line for line in package.requires or () if "extra ==" not in line]
-    return folder
 
 
 def _pack(package: Distribution, folder: Path) -> None:

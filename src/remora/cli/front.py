@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remora.cli.options import AsJson
 from remora.cli.output import Output
 from remora.cli.serve import LogLevel
 from remora.errors import ConfigError
@@ -126,7 +127,7 @@ def front(
             rich_help_panel=_SERVER,
         ),
     ] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Stand before a `remora serve` that may sleep: check keys, list models, wake it, wait for it.
 
