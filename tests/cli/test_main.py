@@ -24,7 +24,8 @@ assert not loaded, loaded
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["serve", "--help"], ["--version"], ["init", "--help"]]
+    "arguments",
+    [["--help"], ["serve", "--help"], ["--version"], ["init", "--help"], ["provision", "--help"]],
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = PROBE.format(argv=["remora", *arguments], heavy=HEAVY)
