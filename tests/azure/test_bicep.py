@@ -6,13 +6,18 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.azure.arm.deployment import evaluate
 from tests.azure.bicep.__main__ import COMPILED, SOURCE, rendered
 from tests.azure.bicep.compiler import compile_file
 from tests.azure.bicep.syntax import BicepError
+from tests.azure.paper_azure import Azure, deploy
 
 
 def compiled(tmp_path: Path, source: str) -> dict[str, Any]:
@@ -67,6 +72,18 @@ def test_expressions(tmp_path: Path, expression: str, value: Any) -> None:
     source += "output it array = it\noutput u array = u\n"
     made = compiled(tmp_path, source)["variables"]["it"]
     assert made == known.get(expression, value)
+
+
+@given(st.text(st.characters(exclude_characters="$", exclude_categories=("Cc", "Cs"))))
+def test_any_text_survives_compiling_and_evaluating(text: str) -> None:
+    written = text.replace("\\", "\\\\").replace("'", "\\'")
+    with TemporaryDirectory() as folder:
+        source = f"param p string\noutput plain string = '{written}'\n"
+        source += f"output filled string = '${{p}}{written}'\n"
+        template = compiled(Path(folder), source)
+    outputs = evaluate(template, {"p": {"value": "[x]"}}, Azure()).outputs()
+    assert outputs["plain"]["value"] == text
+    assert outputs["filled"]["value"] == f"[x]{text}"
 
 
 @pytest.mark.parametrize(
@@ -144,8 +161,6 @@ output seen string = child.properties.seen
 @pytest.mark.skipif(shutil.which("bicep") is None, reason="the official Bicep CLI is not installed")
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_official_compiler_agrees(kept: bool) -> None:
-    from tests.azure.paper_azure import Azure, deploy
-
     built = subprocess.run(
         ["bicep", "build", "--stdout", str(SOURCE)], capture_output=True, text=True, check=True
     )

@@ -130,7 +130,7 @@ def test_the_gpu_app_is_internal_sleeps_and_reads_the_share_alone() -> None:
 
 
 def test_the_front_is_public_small_and_knows_the_gpu_app() -> None:
-    made = deployed(acaAppName="chat", maxHoursAwake=6)
+    made = deployed(acaAppName="chat", maxHoursAwake=6, cooldownSeconds=60, concurrentRequests=8)
     front = app(made, "chat-front")
     assert front["configuration"]["ingress"]["external"] is True
     assert front["workloadProfileName"] == "Consumption"
@@ -139,6 +139,7 @@ def test_the_front_is_public_small_and_knows_the_gpu_app() -> None:
     upstream = "https://chat.internal.example.azurecontainerapps.io"
     assert variables["REMORA_UPSTREAM"] == upstream
     assert variables["REMORA_MAX_HOURS_AWAKE"] == "6"
+    assert (variables["REMORA_COOLDOWN"], variables["REMORA_BUSY"]) == ("60", "8")
     assert variables["REMORA_COOLDOWN"] == "300"
     assert variables["REMORA_BUSY"] == "32"
     assert front["template"]["scale"]["minReplicas"] == 1

@@ -8,7 +8,6 @@ param defaultCommands array = []
 
 @description('Upper bound of the replicas with a GPU.')
 @minValue(1)
-@maxValue(1000)
 param maximumInstanceCount int = 2
 
 @description('Region of everything that is created. Apps must be in the region of their environment.')
@@ -18,33 +17,23 @@ param location string = resourceGroup().location
 param resourceSuffix string = take(uniqueString(resourceGroup().id), 5)
 
 @description('Storage account with the share.')
-@minLength(3)
 @maxLength(24)
 param storageAccountName string = 'aistorage${resourceSuffix}'
 
 @description('Share with the models. Containers see it at /mount.')
-@minLength(3)
-@maxLength(63)
 param fileShareName string = 'aifileshare${resourceSuffix}'
 
 @description('Container Apps environment.')
-@minLength(2)
-@maxLength(60)
 param acaEnvironmentName string = 'aienv${resourceSuffix}'
 
 @description('Storage of the environment that fine-tuning writes to the share through. Inference uses it with keepCommands alone.')
-@minLength(2)
-@maxLength(32)
 param acaEnvironmentStorageName string = 'aienvstorage${resourceSuffix}'
 
 @description('App with the GPU.')
-@minLength(2)
 @maxLength(32)
 param acaAppName string = 'aiacaapp${resourceSuffix}'
 
 @description('Log Analytics workspace of the environment.')
-@minLength(4)
-@maxLength(63)
 param acaLogAnalyticsName string = 'ailog${resourceSuffix}'
 
 // What runs.
@@ -69,17 +58,14 @@ param frontImage string = 'docker.io/library/python:3.11-slim'
 
 @description('Replicas with a GPU that stay when nobody asks. 0 costs nothing; the first request then waits for a start.')
 @minValue(0)
-@maxValue(1000)
 param minReplicas int = 0
 
 @description('Time without a request after which replicas go, in seconds.')
 @minValue(30)
-@maxValue(86400)
 param cooldownSeconds int = 300
 
 @description('Requests at once for which one replica is enough; more start another.')
 @minValue(1)
-@maxValue(10000)
 param concurrentRequests int = 32
 
 @description('Hours a day that the front lets the GPU be awake. 0 is no limit.')
@@ -90,7 +76,6 @@ param maxHoursAwake int = 0
 // The front. It is what users reach, and answers while the GPU sleeps.
 
 @description('App that users reach.')
-@minLength(2)
 @maxLength(32)
 param frontAppName string = '${take(acaAppName, 26)}-front'
 
@@ -153,8 +138,6 @@ param acaLogAnalyticsResourceGroup string = resourceGroup().name
 param workloadProfiles array = []
 
 @description('Storage of the environment through which inference reads the share.')
-@minLength(2)
-@maxLength(32)
 param readOnlyStorageName string = '${take(acaEnvironmentStorageName, 30)}ro'
 
 @description('Tags of all that is created.')
@@ -164,55 +147,22 @@ param tags object = {}
 param tagSharedResources bool = false
 
 var port = 7860
+var mountPath = '/mount'
 var sizes = {
-  none: {
-    profile: 'Consumption'
-    cpu: 4
-    memory: '8Gi'
-  }
-  'Consumption-GPU-NC8as-T4': {
-    profile: 'GPU-T4'
-    cpu: 8
-    memory: '56Gi'
-  }
-  'Consumption-GPU-NC24-A100': {
-    profile: 'GPU-A100'
-    cpu: 24
-    memory: '220Gi'
-  }
-  'NC24-A100': {
-    profile: 'GPU'
-    cpu: 24
-    memory: '220Gi'
-  }
-  'NC48-A100': {
-    profile: 'GPU'
-    cpu: 48
-    memory: '440Gi'
-  }
-  'NC96-A100': {
-    profile: 'GPU'
-    cpu: 96
-    memory: '880Gi'
-  }
+  none: { profile: 'Consumption', cpu: 4, memory: '8Gi' }
+  'Consumption-GPU-NC8as-T4': { profile: 'GPU-T4', cpu: 8, memory: '56Gi' }
+  'Consumption-GPU-NC24-A100': { profile: 'GPU-A100', cpu: 24, memory: '220Gi' }
+  'NC24-A100': { profile: 'GPU', cpu: 24, memory: '220Gi' }
+  'NC48-A100': { profile: 'GPU', cpu: 48, memory: '440Gi' }
+  'NC96-A100': { profile: 'GPU', cpu: 96, memory: '880Gi' }
 }
 var size = sizes[gpuProfile]
 var profileName = empty(gpuProfileName) ? size.profile : gpuProfileName
-var consumptionProfiles = [
-  {
-    name: 'Consumption'
-    workloadProfileType: 'Consumption'
-  }
-]
+var consumptionProfiles = [{ name: 'Consumption', workloadProfileType: 'Consumption' }]
 // Azure refuses counts for the serverless ones.
-var dedicatedCounts = startsWith(gpuProfile, 'Consumption-') ? {} : {
-  minimumCount: 0
-  maximumCount: maximumInstanceCount
-}
-var gpuWorkloadProfile = union(dedicatedCounts, {
-  name: profileName
-  workloadProfileType: gpuProfile
-})
+var isServerless = startsWith(gpuProfile, 'Consumption-')
+var counts = isServerless ? {} : { minimumCount: 0, maximumCount: maximumInstanceCount }
+var gpuWorkloadProfile = union(counts, { name: profileName, workloadProfileType: gpuProfile })
 var gpuProfiles = gpuProfile == 'none' ? [] : [gpuWorkloadProfile]
 var profiles = empty(workloadProfiles) ? concat(consumptionProfiles, gpuProfiles) : workloadProfiles
 
@@ -220,90 +170,34 @@ var here = toLower(resourceGroup().name)
 var makesStorageAccount = createStorageAccount && (toLower(storageAccountResourceGroup) == here)
 var makesFileShare = createFileShare && (toLower(storageAccountResourceGroup) == here)
 var makesEnvironment = createEnvironment && (toLower(acaEnvironmentResourceGroup) == here)
-var makesLogAnalytics = createLogAnalytics && makesEnvironment && (toLower(acaLogAnalyticsResourceGroup) == here)
+var hasLogAnalyticsHere = toLower(acaLogAnalyticsResourceGroup) == here
+var makesLogAnalytics = makesEnvironment && createLogAnalytics && hasLogAnalyticsHere
 
-var createdTag = {
-  'remora-created-by': 'inference'
-}
-var frontTag = keepCommands ? {} : {
-  'remora-front': frontAppName
-}
-var appTags = union(tags, createdTag)
+var appTags = union(tags, { 'remora-created-by': 'inference' })
+var frontTag = keepCommands ? {} : { 'remora-front': frontAppName }
 var sharedTags = tagSharedResources ? appTags : tags
 
-var apiKey2Secrets = empty(apiKey2) ? [] : [
-  {
-    name: 'api-key-2'
-    value: apiKey2
-  }
-]
-var hfTokenSecrets = empty(hfToken) ? [] : [
-  {
-    name: 'hf-token'
-    value: hfToken
-  }
-]
-var keySecrets = concat(
-  [
-    {
-      name: 'api-key'
-      value: apiKey
-    }
-    {
-      name: 'admin-key'
-      value: adminKey
-    }
-  ],
-  apiKey2Secrets
-)
-var apiKey2Variables = empty(apiKey2) ? [] : [
-  {
-    name: 'REMORA_API_KEY_2'
-    secretRef: 'api-key-2'
-  }
-]
-var hfTokenVariables = empty(hfToken) ? [] : [
-  {
-    name: 'HF_TOKEN'
-    secretRef: 'hf-token'
-  }
-]
-var keyVariables = concat(
-  [
-    {
-      name: 'REMORA_SHARE'
-      value: mountPath
-    }
-    {
-      name: 'REMORA_API_KEY'
-      secretRef: 'api-key'
-    }
-    {
-      name: 'REMORA_ADMIN_KEY'
-      secretRef: 'admin-key'
-    }
-  ],
-  apiKey2Variables
-)
+var apiKey2Secrets = empty(apiKey2) ? [] : [{ name: 'api-key-2', value: apiKey2 }]
+var hfTokenSecrets = empty(hfToken) ? [] : [{ name: 'hf-token', value: hfToken }]
+var keySecrets = concat(apiKey2Secrets, [
+  { name: 'api-key', value: apiKey }
+  { name: 'admin-key', value: adminKey }
+])
+var apiKey2Variables = empty(apiKey2) ? [] : [{ name: 'REMORA_API_KEY_2', secretRef: 'api-key-2' }]
+var hfTokenVariables = empty(hfToken) ? [] : [{ name: 'HF_TOKEN', secretRef: 'hf-token' }]
+var keyVariables = concat(apiKey2Variables, [
+  { name: 'REMORA_API_KEY', secretRef: 'api-key' }
+  { name: 'REMORA_ADMIN_KEY', secretRef: 'admin-key' }
+  { name: 'REMORA_SHARE', value: mountPath }
+])
 
-var mountPath = '/mount'
 var storageName = keepCommands ? acaEnvironmentStorageName : readOnlyStorageName
-var volumes = [
-  {
-    name: 'share'
-    storageType: 'AzureFile'
-    storageName: storageName
-  }
-]
-var volumeMounts = [
-  {
-    volumeName: 'share'
-    mountPath: mountPath
-  }
-]
+var volumes = [{ name: 'share', storageType: 'AzureFile', storageName: storageName }]
+var volumeMounts = [{ volumeName: 'share', mountPath: mountPath }]
 
 // Answers until the first deployment, then starts what was deployed.
 var start = ['python3', '-c', loadTextContent('placeholder.py')]
+var keptStart = ['/bin/bash', '-c', join(defaultCommands, '; ')]
 var ipRules = map(allowedIpRanges, (range, index) => {
   name: 'allowed-${index}'
   ipAddressRange: range
@@ -312,59 +206,17 @@ var ipRules = map(allowedIpRanges, (range, index) => {
 
 // A server's socket is open long before its model is loaded: a start may take as long as it needs
 // while /livez answers, and no request is sent to it until /readyz does.
+var alive = { path: '/livez', port: port }
+var ready = { path: '/readyz', port: port }
 var serverProbes = [
-  {
-    type: 'Startup'
-    httpGet: {
-      path: '/livez'
-      port: port
-    }
-    periodSeconds: 10
-    timeoutSeconds: 5
-    failureThreshold: 10
-  }
-  {
-    type: 'Readiness'
-    httpGet: {
-      path: '/readyz'
-      port: port
-    }
-    periodSeconds: 5
-    timeoutSeconds: 5
-    failureThreshold: 3
-  }
-  {
-    type: 'Liveness'
-    httpGet: {
-      path: '/livez'
-      port: port
-    }
-    periodSeconds: 10
-    timeoutSeconds: 5
-    failureThreshold: 10
-  }
+  { type: 'Startup', httpGet: alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 10 }
+  { type: 'Readiness', httpGet: ready, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 }
+  { type: 'Liveness', httpGet: alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 10 }
 ]
+var page = { path: '/', port: port }
 var keptProbes = [
-  {
-    type: 'Startup'
-    httpGet: {
-      path: '/'
-      port: port
-    }
-    periodSeconds: 120
-    timeoutSeconds: 5
-    failureThreshold: 10
-  }
-  {
-    type: 'Liveness'
-    httpGet: {
-      path: '/'
-      port: port
-    }
-    periodSeconds: 10
-    timeoutSeconds: 5
-    failureThreshold: 10
-  }
+  { type: 'Startup', httpGet: page, periodSeconds: 120, timeoutSeconds: 5, failureThreshold: 10 }
+  { type: 'Liveness', httpGet: page, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 10 }
 ]
 
 resource storageAccount 'Microsoft.Storage/storageAccounts@2025-01-01' = if (makesStorageAccount) {
@@ -372,46 +224,32 @@ resource storageAccount 'Microsoft.Storage/storageAccounts@2025-01-01' = if (mak
   location: location
   tags: sharedTags
   kind: 'StorageV2'
-  sku: {
-    name: 'Standard_LRS'
-  }
+  sku: { name: 'Standard_LRS' }
   properties: {
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
     allowBlobPublicAccess: false
     allowSharedKeyAccess: true // Container Apps mounts shares with the account's key.
-    accessTier: 'Hot'
   }
 }
 
 resource fileService 'Microsoft.Storage/storageAccounts/fileServices@2025-01-01' = if (makesStorageAccount) {
   parent: storageAccount
   name: 'default'
-  properties: {
-    shareDeleteRetentionPolicy: {
-      enabled: true
-      days: 7
-    }
-  }
+  properties: { shareDeleteRetentionPolicy: { enabled: true, days: 7 } }
 }
 
 resource fileShare 'Microsoft.Storage/storageAccounts/fileServices/shares@2025-01-01' = if (makesFileShare) {
   parent: fileService
   name: fileShareName
-  properties: {
-    shareQuota: 1024 // GiB
-  }
+  properties: { shareQuota: 1024 } // GiB
 }
 
 resource logAnalytics 'Microsoft.OperationalInsights/workspaces@2025-02-01' = if (makesLogAnalytics) {
   name: acaLogAnalyticsName
   location: location
   tags: sharedTags
-  properties: {
-    sku: {
-      name: 'PerGB2018'
-    }
-  }
+  properties: { sku: { name: 'PerGB2018' } }
 }
 
 resource usedAccount 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -444,9 +282,7 @@ resource environment 'Microsoft.App/managedEnvironments@2025-01-01' = if (makesE
     }
     workloadProfiles: profiles
   }
-  dependsOn: [
-    logAnalytics
-  ]
+  dependsOn: [logAnalytics]
 }
 
 module environmentStorage 'environment-storage.bicep' = {
@@ -460,10 +296,7 @@ module environmentStorage 'environment-storage.bicep' = {
     shareName: fileShareName
     accessMode: keepCommands ? 'ReadWrite' : 'ReadOnly'
   }
-  dependsOn: [
-    environment
-    fileShare
-  ]
+  dependsOn: [environment, fileShare]
 }
 
 resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
@@ -479,11 +312,8 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
       ingress: {
         external: keepCommands && publicEndpoint
         targetPort: port
-        transport: 'auto'
         allowInsecure: false
-        stickySessions: {
-          affinity: 'sticky'
-        }
+        stickySessions: { affinity: 'sticky' }
         ipSecurityRestrictions: keepCommands ? ipRules : []
       }
     }
@@ -492,13 +322,10 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
         {
           name: 'remora'
           image: image
-          command: keepCommands ? ['/bin/bash', '-c', join(defaultCommands, '; ')] : start
+          command: keepCommands ? keptStart : start
           args: keepCommands ? [] : ['serve']
           env: concat(keyVariables, hfTokenVariables)
-          resources: {
-            cpu: size.cpu
-            memory: size.memory
-          }
+          resources: { cpu: size.cpu, memory: size.memory }
           volumeMounts: volumeMounts
           probes: keepCommands ? keptProbes : serverProbes
         }
@@ -507,24 +334,13 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
         minReplicas: minReplicas
         maxReplicas: maximumInstanceCount
         cooldownPeriod: cooldownSeconds
-        rules: [
-          {
-            name: 'requests'
-            http: {
-              metadata: {
-                concurrentRequests: string(concurrentRequests)
-              }
-            }
-          }
-        ]
+        rules: [{ name: 'requests', http: { metadata: { concurrentRequests: string(concurrentRequests) } } }]
       }
       terminationGracePeriodSeconds: 60
       volumes: volumes
     }
   }
-  dependsOn: [
-    environmentStorage
-  ]
+  dependsOn: [environmentStorage]
 }
 
 resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
@@ -540,7 +356,6 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
       ingress: {
         external: publicEndpoint
         targetPort: port
-        transport: 'auto'
         allowInsecure: false
         ipSecurityRestrictions: ipRules
       }
@@ -553,27 +368,12 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
           command: start
           args: ['front']
           env: concat(keyVariables, [
-            {
-              name: 'REMORA_UPSTREAM'
-              value: 'https://${gpuApp.properties.configuration.ingress.fqdn}'
-            }
-            {
-              name: 'REMORA_COOLDOWN'
-              value: string(minReplicas == 0 ? cooldownSeconds : 0)
-            }
-            {
-              name: 'REMORA_BUSY'
-              value: string(concurrentRequests)
-            }
-            {
-              name: 'REMORA_MAX_HOURS_AWAKE'
-              value: string(maxHoursAwake)
-            }
+            { name: 'REMORA_UPSTREAM', value: 'https://${gpuApp.properties.configuration.ingress.fqdn}' }
+            { name: 'REMORA_COOLDOWN', value: string(minReplicas == 0 ? cooldownSeconds : 0) }
+            { name: 'REMORA_BUSY', value: string(concurrentRequests) }
+            { name: 'REMORA_MAX_HOURS_AWAKE', value: string(maxHoursAwake) }
           ])
-          resources: {
-            cpu: json('0.5')
-            memory: '1Gi'
-          }
+          resources: { cpu: json('0.5'), memory: '1Gi' }
           volumeMounts: volumeMounts
           probes: serverProbes
         }
@@ -582,24 +382,13 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
       scale: {
         minReplicas: frontMinReplicas
         maxReplicas: 1
-        rules: [
-          {
-            name: 'requests'
-            http: {
-              metadata: {
-                concurrentRequests: '1000'
-              }
-            }
-          }
-        ]
+        rules: [{ name: 'requests', http: { metadata: { concurrentRequests: '1000' } } }]
       }
       terminationGracePeriodSeconds: 60
       volumes: volumes
     }
   }
-  dependsOn: [
-    environmentStorage
-  ]
+  dependsOn: [environmentStorage]
 }
 
 // The keys of infra/inference.config.json.
