@@ -122,6 +122,16 @@ def ingress() -> Iterator[Callable[..., Ingress]]:
         one.stop()
 
 
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Front, Endpoint]]:
+    """A front and the server behind it, for tests that leave both as they were."""
+    behind = Endpoint(ScriptedBackend(), GatewaySettings(drain_timeout=0.1))
+    one = Front(behind.url, None, {}, {})
+    yield one, behind
+    one.stop()
+    behind.stop()
+
+
 @pytest.fixture
 def front() -> Iterator[Callable[..., Front]]:
     """Starts fronts before an address; they end with the test."""

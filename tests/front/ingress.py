@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,13 @@ class Ingress:
     ``paths`` are those of the requests that came, with the replica each was sent to.
     """
 
-    def __init__(self, replicas: Sequence[str] = (), *, sticky: bool = True) -> None:
+    def __init__(
+        self,
+        replicas: Sequence[str] = (),
+        *,
+        sticky: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.replicas: list[str | None] = list(replicas)
         self.sticky = sticky
         self.status = 503
@@ -31,9 +38,10 @@ class Ingress:
         self._next = 0
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server = self._loop.run_until_complete(
-            asyncio.start_server(self._serve, "127.0.0.1", 0)
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         )
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
+from remora.backends.upstream.connection import Connection
+from tests.azure.own_certificate import make_certificate
 from tests.front.conftest import first_event
 
 MESSAGES: Any = [{"role": "user", "content": "one two three"}]
-
-
-@pytest.fixture
-def pair(replica: Any, front: Any) -> Any:
-    behind = replica()
-    return front(behind.url), behind
 
 
 def test_a_chat_of_the_openai_client(pair: Any) -> None:
     front, behind = pair
     answer = front.openai.chat.completions.create(model="support", messages=MESSAGES)
     assert answer.choices[0].message.content == "one two three"
-    assert behind.backend.requests[0].model == "support"
+    assert behind.backend.requests[-1].model == "support"
 
 
 def test_a_streamed_chat_of_the_openai_client(pair: Any) -> None:
@@ -116,8 +116,9 @@ def test_a_client_that_leaves_ends_the_generation(pair: Any) -> None:
         pass
 
 
-def test_the_front_lists_what_the_server_has_loaded(pair: Any) -> None:
-    front, behind = pair
+def test_the_front_lists_what_the_server_has_loaded(replica: Any, front: Any) -> None:
+    behind = replica()
+    front = front(behind.url)
     assert front.http.get("/v1/models").json()["data"] == []
     front.chat("hello").raise_for_status()
     while not (found := front.http.get("/v1/models").json()["data"]):
@@ -130,8 +131,8 @@ def test_the_front_lists_what_the_server_has_loaded(pair: Any) -> None:
     assert "'support'" in missing.json()["error"]["message"]
 
 
-def test_health_and_metrics_are_the_fronts_own(pair: Any) -> None:
-    front, _ = pair
+def test_health_and_metrics_are_the_fronts_own(replica: Any, front: Any) -> None:
+    front = front(replica().url)
     assert front.http.get("/readyz").json()["phase"] == "ready"
     front.chat("hello", model="support").raise_for_status()
     counted = 'endpoint="/v1/chat/completions",model="support",status="200"} 1.0'
@@ -147,9 +148,10 @@ def test_the_document_is_that_of_the_fronts_routes(pair: Any) -> None:
 
 def test_a_body_that_is_no_json_is_refused(pair: Any) -> None:
     front, behind = pair
+    seen = len(behind.backend.requests)
     answer = front.http.post("/v1/chat/completions", content="model=base")
     assert answer.status_code == 415
-    assert not behind.backend.requests
+    assert len(behind.backend.requests) == seen
 
 
 @pytest.mark.parametrize(
@@ -196,3 +198,84 @@ def test_the_admin_api_is_handed_on(replica: Any, front: Any, tmp_path: Any) -> 
     refused = before.http.get("/admin/release", headers={"Authorization": "Bearer key"})
     assert refused.status_code == 403
     assert before.http.get("/admin/release", headers=root).json()["error"]["code"] == "no_release"
+
+
+def test_over_tls_with_a_certificate_of_ones_own(
+    replica: Any, front: Any, ingress: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    before = ingress(replica().url, tls=context)
+    refused = front(before.url, options={"wake_limit": 0.1}).chat("hello")
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.text
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    assert front(before.url).chat("hello").status_code == 200
+
+
+async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    replica: Any, free_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = replica()
+    monkeypatch.setenv("ALL_PROXY", free_address)
+    monkeypatch.setenv("HTTP_PROXY", free_address)
+    connection = Connection(behind.url)
+    assert (await connection.readiness()).ready
+    await connection.close()
+
+
+def test_a_front_that_ends_lets_running_answers_end(replica: Any, front: Any) -> None:
+    one = front(replica().url, drain_timeout=30)
+    with one.stream("slow", max_tokens=60) as answer:
+        lines = answer.iter_lines()
+        first_event(lines)
+        one.server.stop()
+        assert "data: [DONE]" in list(lines)
+
+
+def test_an_answer_that_does_not_end_is_cut_off_when_the_front_ends(
+    replica: Any, front: Any
+) -> None:
+    one = front(replica().url, drain_timeout=0.05)
+    with one.stream("stall") as answer:
+        lines = answer.iter_lines()
+        first_event(lines)
+        one.server.stop()
+        assert "shut down before the answer's end" in "".join(lines)
+
+
+def test_a_change_that_may_have_been_made_is_not_tried_again(front: Any, free_address: str) -> None:
+    seen = []
+
+    class Broken(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = b'{"phase": "ready"}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            seen.append(self.path)
+            self.close_connection = True
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Broken)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    one = front(f"http://127.0.0.1:{server.server_address[1]}")
+    change = one.http.post("/admin/adapters", json={"name": "a", "path": "/a"})
+    assert change.status_code == 502
+    assert seen == ["/admin/adapters"]
+    answer = one.chat("hello")
+    assert answer.status_code == 502
+    assert "broke off before it answered" in answer.json()["error"]["message"]
+    assert seen[1:] == ["/v1/chat/completions"] * 2
+    one.stop()
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -131,8 +131,8 @@ class UpstreamBackend:
             except Lost as lost:
                 logger.info("the server did not take a request: %s", lost)
                 self._wake.lost()
-                if sent and lost.sent:
-                    break
+                if lost.sent and (sent or request.model is None):
+                    break  # It may break for this request; and a change may have been made.
                 sent = sent or lost.sent
         raise UpstreamFailure(
             "The server broke off before it answered.", hint="`remora logs` tells why."

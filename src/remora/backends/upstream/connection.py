@@ -14,7 +14,8 @@ from remora.client.address import needs_no_proxy, parse_address
 from remora.errors import RemoraError, UpstreamFailure
 
 SERVER = "x-remora-server"  # every answer of Remora's has it, and none of an ingress's own
-TIMEOUT = httpx.Timeout(None, connect=10.0)
+SILENCE = 300.0  # s without a byte: longer than an ingress waits, and than a stream is silent
+TIMEOUT = httpx.Timeout(SILENCE, connect=10.0, pool=None)
 PROBE = httpx.Timeout(230.0, connect=10.0)  # an ingress may hold a request until a replica runs
 SHORT = httpx.Timeout(10.0)
 _OF_THE_CLIENT = ("content-type", "retry-after")
@@ -114,7 +115,10 @@ class Connection:
     async def readiness(self) -> Readiness:
         """Ask a server how far it is; wakes one that sleeps. Raises `Lost`."""
         built = self._http.build_request("GET", "/readyz", timeout=PROBE)
-        response = await self._read(built)
+        try:
+            response = await self._read(built)
+        except UpstreamFailure as error:
+            raise Lost("its ingress holds the request") from error
         try:
             said = response.json()
             phase = said["phase"]
@@ -133,7 +137,10 @@ class Connection:
         """What the replica that the cookie leads to has loaded. Raises `Lost`."""
         headers = {**self._key, **({"cookie": cookie} if cookie else {})}
         built = self._http.build_request("GET", "/v1/models", headers=headers, timeout=SHORT)
-        response = await self._read(built)
+        try:
+            response = await self._read(built)
+        except UpstreamFailure as error:
+            raise Lost("it does not answer in time") from error
         if not is_of_remora(response):
             raise Lost(_refusal(response))
         try:
@@ -159,6 +166,8 @@ class Connection:
             return await self._http.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Lost(f"nothing answers at {self.url}: {error}", found=False) from error
+        except httpx.ReadTimeout as error:
+            raise UpstreamFailure("The server did not answer in time.") from error
         except httpx.HTTPError as error:
             raise Lost(f"{self.url} broke off: {error!r}", sent=True) from error
 

@@ -128,7 +128,9 @@ class Wake:
 
     async def _wake(self) -> None:
         """Probe until the server is ready, or can't be."""
-        self._since, self.told = self._now(), Told("starting")
+        began = self._since = self._now()
+        self.told = Told("starting")
+        logger.info("waking the server", extra={"fields": {"waiting": len(self.room)}})
         failure = f"it was not ready after {self._options.wake_limit:g} s"
         try:
             async with asyncio.timeout(self._options.wake_limit):
@@ -144,6 +146,8 @@ class Wake:
             self._fail(failure)
             return
         self._answers, self._since, self.told = True, self._now(), Told()
+        seconds = round(self._since - began, 1)
+        logger.info("the server is awake", extra={"fields": {"seconds": seconds}})
         self._last = self._since
         self.hours.seen(self._since, self._since + self._options.cooldown)
         self._woken()
@@ -173,6 +177,7 @@ class Wake:
 
     def _fail(self, reason: str) -> None:
         self.told = Told(f"the last wake failed: {reason}")
+        logger.warning("the server could not be woken", extra={"fields": {"reason": reason}})
         self._since = self._now()
         self.room.refuse(
             lambda: WakeFailed(
