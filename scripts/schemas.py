@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,54 @@ def remora_schema() -> str:
 def config_schema() -> str:
     """The six keys that provisioning writes."""
     return text_of(schema_of(InferenceConfig, "infra/inference.config.json"))
+
+
+def parameters_schema() -> str:
+    """A deployment-parameters file of Remora's template."""
+    template = files("remora.azure") / "infra" / "inference.json"
+    declared = json.loads(template.read_text("utf-8"))["parameters"]
+    schema = {
+        "$schema": DIALECT,
+        "title": "infra/provision/inference.parameters.json",
+        "description": "Values for the template of inference. A null means the default.",
+        "type": "object",
+        "properties": {
+            "$schema": {"type": "string"},
+            "contentVersion": {"type": "string"},
+            "parameters": {
+                "type": "object",
+                "properties": {name: entry(each) for name, each in declared.items()},
+                "additionalProperties": False,
+            },
+        },
+        "required": ["parameters"],
+    }
+    return text_of(schema)
+
+
+def entry(declaration: Mapping[str, Any]) -> dict[str, Any]:
+    """What a parameters file may hold for one parameter: its value, or where its secret is."""
+    kind = str(declaration["type"]).removeprefix("secure")
+    value: dict[str, Any] = {
+        "type": [{"int": "integer", "bool": "boolean"}.get(kind, kind), "null"]
+    }
+    if "allowedValues" in declaration:
+        value["enum"] = [*declaration["allowedValues"], None]
+    limits = {"minLength": "minLength", "maxLength": "maxLength"}
+    limits |= {"minValue": "minimum", "maxValue": "maximum"}
+    value |= {limits[key]: declaration[key] for key in limits if key in declaration}
+    description = declaration["metadata"]["description"]
+    return {
+        "description": description,
+        "type": "object",
+        "properties": {
+            "value": {"description": description, **value},
+            "reference": {"description": "A secret in a key vault.", "type": "object"},
+        },
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
 
 
 def schema_of(model: type[BaseModel], title: str) -> dict[str, Any]:
@@ -56,4 +105,5 @@ def text_of(schema: dict[str, Any]) -> str:
 SCHEMAS: dict[str, Callable[[], str]] = {
     "remora.schema.json": remora_schema,
     "inference.config.schema.json": config_schema,
+    "inference.parameters.schema.json": parameters_schema,
 }

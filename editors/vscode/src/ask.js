@@ -18,18 +18,24 @@ async function choose(question) {
   const items = question.choices.map((each) => ({
     label: each.label ?? each.value,
     description: each.value === question.default ? "default" : undefined,
-    detail: each.detail ?? undefined,
+    detail: each.detail || undefined,
     value: each.value,
   }));
   // What is first is what Enter takes.
   items.sort((a, b) => Number(b.value === question.default) - Number(a.value === question.default));
+  if (question.other) items.push({ label: `$(add) ${question.other} …`, alwaysShow: true });
   const chosen = await vscode.window.showQuickPick(items, {
     title: question.message,
     placeHolder: "Type to search",
     ignoreFocusOut: true,
     matchOnDetail: true,
   });
-  return chosen && [question.option, chosen.value];
+  const value = chosen && (chosen.value ?? (await type(question)));
+  return value ? [question.option, value] : undefined;
+}
+
+function type(question) {
+  return vscode.window.showInputBox({ title: question.message, prompt: question.other, ignoreFocusOut: true });
 }
 
 async function confirm(question, events) {

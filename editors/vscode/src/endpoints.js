@@ -5,10 +5,12 @@ const vscode = require("vscode");
 const commandLines = require("./command_lines");
 
 const WATCHED = "{remora.toml,infra/inference.config.json,.remora/local/state.json}";
+const AZURE_SECONDS = 60; // A look at Azure takes a dozen requests.
 
 /**
  * @typedef {object} State
  * @property {import("./events").RemoraEvent} [status] the event of `remora status`
+ * @property {import("./events").RemoraEvent} [current] the current release, while no server tells it
  * @property {string} [problem] why there is none
  */
 
@@ -18,6 +20,8 @@ class Endpoints {
   #states = new Map();
   /** @type {Map<string, Promise<State>>} */
   #looking = new Map();
+  /** @type {Map<string, number>} */
+  #looked = new Map();
   /** @type {vscode.Disposable[]} */
   #disposables = [this.#changed];
 
@@ -28,7 +32,7 @@ class Endpoints {
     this.runner = runner;
     const seconds = vscode.workspace.getConfiguration("remora").get("refreshSeconds", 20);
     if (seconds > 0) {
-      const timer = setInterval(() => vscode.window.state.focused && this.refreshAll(), seconds * 1000);
+      const timer = setInterval(() => this.#refreshOld(), seconds * 1000);
       this.#disposables.push({ dispose: () => clearInterval(timer) });
     }
     this.#watch();
@@ -63,9 +67,20 @@ class Endpoints {
     this.#disposables.forEach((each) => each.dispose());
   }
 
+  /** Look at all that may have changed by itself, if somebody sees it. */
+  #refreshOld() {
+    if (!vscode.window.state.focused) return;
+    for (const folder of vscode.workspace.workspaceFolders ?? []) {
+      const since = Date.now() - (this.#looked.get(folder.uri.fsPath) ?? 0);
+      const isFresh = this.of(folder).status?.target === "azure" && since < AZURE_SECONDS * 1000;
+      if (!isFresh) void this.refresh(folder);
+    }
+  }
+
   async #look(folder) {
     const state = await this.#state(folder);
     this.#states.set(folder.uri.fsPath, state);
+    this.#looked.set(folder.uri.fsPath, Date.now());
     this.#changed.fire(undefined);
     return state;
   }
@@ -76,10 +91,18 @@ class Endpoints {
       if (!result) return { problem: "The command remora was not found." };
       const status = result.events.find((event) => event.event === "status");
       const error = result.events.find((event) => event.event === "error");
-      return status ? { status } : { problem: error?.message ?? `remora status ended with exit code ${result.code}` };
+      if (!status) return { problem: error?.message ?? `remora status ended with exit code ${result.code}` };
+      const isSilent = status.url && !status.report;
+      return { status, current: isSilent ? await this.#current(folder) : undefined };
     } catch (error) {
       return { problem: error.message };
     }
+  }
+
+  /** A server that sleeps is not woken to tell what it will serve: its share says so. */
+  async #current(folder) {
+    const result = await this.runner.look(folder, commandLines.releases(folder.uri.fsPath));
+    return result?.events.find((event) => event.event === "release" && event.current);
   }
 
   #watch() {

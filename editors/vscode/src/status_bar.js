@@ -3,8 +3,7 @@
 
 const vscode = require("vscode");
 const { standing } = require("./endpoints");
-
-const ICONS = { ready: "pass-filled", loading: "sync~spin", changing: "sync~spin", restarting: "sync~spin", failed: "error" };
+const { iconOf } = require("./icons");
 
 /**
  * @param {import("./endpoints").Endpoints} endpoints
@@ -21,7 +20,7 @@ function statusBar(endpoints) {
     const shown = told.find(({ state }) => state.status?.report) ?? told[0];
     if (!shown) return item.hide();
     const now = standing(shown.state);
-    item.text = `$(${ICONS[now] ?? "circle-slash"}) Remora: ${now}`;
+    item.text = `$(${iconOf(now, "circle-slash")}) Remora: ${now}`;
     item.tooltip = [shown.folder.name, shown.state.status?.url, shown.state.problem].filter(Boolean).join("\n");
     return item.show();
   };

@@ -4,8 +4,7 @@
 const vscode = require("vscode");
 const { short } = require("./describe");
 const { standing } = require("./endpoints");
-
-const ICONS = { ready: "pass-filled", loading: "sync~spin", changing: "sync~spin", restarting: "sync~spin", failed: "error", stopped: "circle-slash" };
+const { iconOf } = require("./icons");
 
 /** @typedef {vscode.TreeItem & {folder: vscode.WorkspaceFolder, children?: () => Node[], model?: any, url?: string}} Node */
 
@@ -39,17 +38,19 @@ class Tree {
   }
 }
 
-function release(folder, { status }) {
+function release(folder, { status, current }) {
   const report = status?.report;
-  if (!report?.served) return [];
+  const id = report?.served?.release ?? current?.release;
+  if (!id) return [];
+  const now = report?.standing ?? "current";
   return [
-    item(folder, `Release ${short(report.served.release)}`, {
+    item(folder, `Release ${short(id)}`, {
       id: `${folder.uri}#release`,
       contextValue: "release",
-      description: report.standing,
-      tooltip: [report.served.release, report.reason, report.hint].filter(Boolean).join("\n"),
-      iconPath: icon(report.standing, "package"),
-      children: () => report.models.map((each) => model(folder, each)),
+      description: now,
+      tooltip: [id, report?.reason, report?.hint, current?.message].filter(Boolean).join("\n"),
+      iconPath: icon(now, "package"),
+      children: report && (() => report.models.map((each) => model(folder, each))),
     }),
   ];
 }
@@ -94,7 +95,7 @@ function item(folder, label, { children, ...fields }) {
 }
 
 function icon(state, otherwise) {
-  return new vscode.ThemeIcon(ICONS[state] ?? otherwise);
+  return new vscode.ThemeIcon(iconOf(state, otherwise));
 }
 
 module.exports = { Tree };

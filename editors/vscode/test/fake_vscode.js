@@ -2,7 +2,7 @@
 /**
  * The part of VS Code's interface that the extension touches, for tests without an editor.
  *
- * `answers` holds what the user chooses, in order; `shown` what the user saw.
+ * `answers` holds what the user chooses, `typed` what they type; `shown` what they saw.
  */
 
 const Module = require("node:module");
@@ -10,6 +10,7 @@ const { EventEmitter } = require("node:events");
 
 const shown = [];
 const answers = [];
+const typed = [];
 const settings = { remora: {} };
 const written = [];
 const extensions = {};
@@ -58,6 +59,7 @@ const vscode = {
       shown.push({ kind: "pick", text: options.title ?? options.placeHolder, rest: items });
       return answer([items]);
     },
+    showInputBox: async () => typed.shift(),
     showWorkspaceFolderPick: async () => answer([vscode.workspace.workspaceFolders.map((folder) => folder.name)]),
     withProgress: (options, work) => {
       const cancelled = new Emitter();
@@ -108,6 +110,7 @@ Module._resolveFilename = (name, ...rest) => (name === "vscode" ? __filename : r
 function reset() {
   shown.length = 0;
   answers.length = 0;
+  typed.length = 0;
   written.length = 0;
   settings.remora = {};
   for (const name of Object.keys(extensions)) delete extensions[name];
@@ -122,4 +125,4 @@ async function until(found) {
   }
 }
 
-module.exports = Object.assign(vscode, { fake: { shown, answers, settings, written, extensions, reset, until } });
+module.exports = Object.assign(vscode, { fake: { shown, answers, typed, settings, written, extensions, reset, until } });

@@ -76,6 +76,15 @@ test("questions become a quick pick and a modal dialog with the plan", options, 
   assert.deepEqual(confirm.rest[0], { modal: true, detail: "create app x" });
 });
 
+test("where the command allows another answer, the user may type one", options, async () => {
+  fake.answers.push("$(add) Name of a new group …");
+  fake.typed.push("mine");
+  const question = '{ message: "Which?", option: "--group", choices: [], default: null, other: "Name of a new group" }';
+  const body = `if (args.includes("--group")) say("ran", { args }); else { say("choice", ${question}); process.exit(2); }`;
+  const result = await runner(body).perform(folder(), "Provision", ["provision"]);
+  assert.deepEqual(ran(result).args, ["--until-stdin-ends", "provision", "--group", "mine"]);
+});
+
 test("a plan that is not confirmed is not carried out", options, async () => {
   fake.answers.push("b");
   const result = await runner(CHOICE).perform(folder(), "Provision", ["provision"]);

@@ -47,6 +47,15 @@ test("before anything is deployed there is a project without an endpoint", () =>
   ]);
 });
 
+test("an endpoint that sleeps tells what it will serve", () => {
+  const status = { target: "azure", life: "asleep", url: "https://front.example.io", detail: "", report: null };
+  assert.deepEqual(rows({ status, current: { release: DIGEST, message: null } }), [
+    [0, "project", "demo", "azure", "folder"],
+    [1, "release", "Release 0123456789ab", "current", "package"],
+    [1, "endpoint", "https://front.example.io", "asleep", "moon"],
+  ]);
+});
+
 test("what can't be found out is unknown, with the reason", () => {
   assert.deepEqual(rows({ problem: "no program" }).at(-1), [1, "noEndpoint", "No endpoint", "unknown", "globe"]);
 });

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from remora.azure.places import Group, Subscription
 
 _NEW = ""  # the value of "a new one" in a list of names
+_NAME_OF_NEW = "Name of a new resource group"
 
 
 def said(project: Path, key: str, option: str | None) -> str | None:
@@ -59,15 +60,21 @@ def choose_group(
         choices = [Choice(one.name, one.name, one.location) for one in found]
         if not output.as_json and is_asked():
             choices.append(Choice(_NEW, "Create a new one"))
-        elif not found:
+        elif not (found or output.as_json):
             raise ConfigError(
                 "there is no resource group in the subscription",
                 hint="--resource-group with a name and --location make one.",
             )
-        message = "Which resource group?"
-        name = choose(output, "resource group", "--resource-group", message, choices)
+        name = choose(
+            output,
+            "resource group",
+            "--resource-group",
+            "Which resource group?",
+            choices,
+            other=_NAME_OF_NEW,
+        )
         if name == _NEW:
-            name = ask_text(output, "--resource-group", "Name of the new resource group", "remora")
+            name = ask_text(output, "--resource-group", _NAME_OF_NEW, "remora")
     group = find_group(clients, name)
     if group is None:
         region = location() or choose_location(output, clients)

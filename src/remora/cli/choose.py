@@ -31,10 +31,12 @@ def choose(
     choices: Sequence[Choice],
     *,
     default: str | None = None,
+    other: str | None = None,
 ) -> str:
     """The value that the user picks; typing searches in long lists.
 
-    Where nobody can be asked it ends the command with exit code 2, naming the option.
+    Where nobody can be asked it ends the command with exit code 2, naming the option. ``other``
+    tells a program what the user may type in the place of a choice.
     """
     if output.as_json:
         output.say(
@@ -44,6 +46,7 @@ def choose(
             message=message,
             choices=[asdict(choice) for choice in choices],
             default=default,
+            other=other,
         )
         raise typer.Exit(USAGE)
     if not is_asked():
