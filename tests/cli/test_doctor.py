@@ -12,6 +12,7 @@ from bootstrap import ROOT
 
 from remora.cli import health
 from remora.cli.health import GIB, Health
+from remora.errors import AzureSignIn
 from tests.cli.conftest import Remora
 
 FACTS: dict[str, Any] = {
@@ -24,10 +25,16 @@ FACTS: dict[str, Any] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real check would look for an identity in the network."""
+    monkeypatch.setattr(health, "azure_sign_in", lambda: None)
+
+
 def test_this_machine_can_serve(remora: Remora) -> None:
     ran = remora("doctor", "--port", "0", "--json")
     names = [event["name"] for event in ran.events]
-    assert names == ["python", "packages", "memory", "disk", "port", "torch", "cpu", "gpu"]
+    assert names == ["python", "packages", "memory", "disk", "port", "torch", "cpu", "gpu", "azure"]
     assert {event["event"] for event in ran.events} == {"check"}
     assert ran.code == int(any(event["health"] == "fail" for event in ran.events))
 
@@ -67,6 +74,8 @@ def test_a_broken_installation_of_torch_is_told(monkeypatch: pytest.MonkeyPatch)
         (health.check_gpu(FACTS, nvidia=False), Health.OK, "the CPU serves"),
         (health.check_gpu(FACTS, nvidia=True), Health.WARN, "built for CUDA: no"),
         (health.check_gpu(FACTS | {"gpus": ["H100"]}, nvidia=True), Health.OK, "H100"),
+        (health.check_azure(None), Health.OK, "signed in"),
+        (health.check_azure(AzureSignIn("no az", hint="az login")), Health.WARN, "no az"),
     ],
 )
 def test_how_facts_are_judged(check: health.Check, health: Health, words: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_the_wizard_offers_the_code_of_ai_toolkit(remora: Remora, folder: Path) 
         assert (code and code.include) == included
     assert remora("init", str(folder), "--force", "--yes").code == 0
     assert find_project(folder).code is None
+
+
+def test_what_becomes_of_ai_toolkits_commands_is_told(remora: Remora, folder: Path) -> None:
+    file = folder / "infra" / "provision" / "inference.parameters.json"
+    file.parent.mkdir(parents=True)
+    for line, told in (("python3 ./gradio_chat.py", True), ("python3 mine.py", False)):
+        given = {"defaultCommands": {"value": ["cd /mount", line]}}
+        file.write_text(json.dumps({"parameters": given}), encoding="utf-8")
+        assert ("--keep-commands" in remora("init", str(folder), "--yes", "--force").out) == told
 
 
 def test_the_wizard_asks_for_a_base_until_there_is_one(remora: Remora, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ step, is used and left as it is: the template does not know what was set there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from remora.azure.inventory import (
 )
 from remora.azure.parameters import Origin, Source
 from remora.azure.sizes import NO_GPU
-from remora.azure.workload_profiles import CONSUMPTION, merged, profile_for
+from remora.azure.workload_profiles import CONSUMPTION, Profile, merged, profile_for
 
 if TYPE_CHECKING:
     from remora.azure.clients import Clients
@@ -97,7 +97,7 @@ def follows(existing: Existing, *, gpu: str, most: int) -> Source:
         leave("createLogAnalytics", "the workspace")
     if (environment := existing.environment) is not None:
         profiles = wanted_profiles(environment, gpu=gpu, most=most)
-        name = _profile_name(environment, gpu)
+        name = profile_name(environment.profiles, gpu)
         values |= {"location": environment.location, "gpuProfileName": name}
         places |= dict.fromkeys(("location", "gpuProfileName"), "the environment that is there")
         if environment.is_inference:
@@ -122,7 +122,7 @@ def left_alone(existing: Existing) -> list[Change]:
 
 def wanted_profiles(environment: Environment, *, gpu: str, most: int) -> list[dict[str, Any]]:
     """All profiles that an environment should have: its own, and the one for inference."""
-    name = _profile_name(environment, gpu)
+    name = profile_name(environment.profiles, gpu)
     wanted = {"name": name, "workloadProfileType": CONSUMPTION if gpu == NO_GPU else gpu}
     return merged(environment.profiles, [wanted | {"minimumCount": 0, "maximumCount": most}])
 
@@ -137,9 +137,10 @@ def added_profiles(existing: Existing, *, gpu: str, most: int) -> list[dict[str,
     return [] if wanted == merged(environment.profiles, []) else wanted
 
 
-def _profile_name(environment: Environment, gpu: str) -> str:
+def profile_name(profiles: Sequence[Profile], gpu: str) -> str:
+    """The name of the profile that the GPU app runs on: an existing one's, or the template's."""
     kind = CONSUMPTION if gpu == NO_GPU else gpu
-    return profile_for(environment.profiles, kind, _PROFILE_NAMES.get(gpu, _DEDICATED_NAME))
+    return profile_for(profiles, kind, _PROFILE_NAMES.get(gpu, _DEDICATED_NAME))
 
 
 def _has_share(clients: Clients, account: Resource, share: str) -> bool:

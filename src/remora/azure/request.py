@@ -15,6 +15,7 @@ from remora.azure.parameters import Origin, Parameter, Source, resolve, sources_
 from remora.azure.places import Group
 from remora.azure.project_files import ProjectFiles, read_files
 from remora.azure.template import Template
+from remora.azure.toolkit_commands import REPLACED, starts_gradio_chat
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,15 +56,10 @@ class Resolved:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of how they were found."""
-        commands = self.values.get("defaultCommands") or ()
-        kept = self.values.get("keepCommands")
-        if kept or not any("gradio_chat.py" in str(line) for line in commands):
+        values = self.values
+        if values.get("keepCommands") or not starts_gradio_chat(values.get("defaultCommands")):
             return self.files.notes
-        replaced = (
-            "defaultCommands starts AI Toolkit's gradio_chat.py: Remora's server runs in its place"
-            " (--keep-commands runs the commands as they are)"
-        )
-        return (*self.files.notes, replaced)
+        return (*self.files.notes, REPLACED)
 
 
 def resolve_request(clients: Clients, request: Request) -> Resolved:

@@ -18,7 +18,7 @@ def doctor(
     port: Annotated[int, typer.Option(help="Port to try.")] = 7860,
     json: AsJson = False,
 ) -> None:
-    """Check Python, packages, PyTorch, CPU, GPU, memory, disk and port.
+    """Check Python, packages, PyTorch, CPU, GPU, memory, disk, port and the sign-in to Azure.
 
     The exit code is 1 if a check fails; warnings don't count.
     """

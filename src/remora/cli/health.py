@@ -16,6 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from remora.errors import RemoraError
+
 GIB = 1 << 30
 SERVE_MODULES = (
     "torch",
@@ -75,6 +77,8 @@ def all_checks(host: str, port: int) -> Iterator[Check]:
     if "error" not in facts:
         yield check_cpu(facts)
         yield check_gpu(facts, nvidia=shutil.which("nvidia-smi") is not None)
+    if importlib.util.find_spec("azure") and importlib.util.find_spec("azure.identity"):
+        yield check_azure(azure_sign_in())
 
 
 def check_python(version: tuple[int, int, int]) -> Check:
@@ -201,3 +205,22 @@ def check_gpu(facts: Mapping[str, Any], *, nvidia: bool) -> Check:
         f"there is an NVIDIA driver, but PyTorch sees no GPU (built for CUDA: {built or 'no'})",
         "Install a build of PyTorch for the driver: https://pytorch.org/get-started/locally.",
     )
+
+
+def azure_sign_in() -> RemoraError | None:
+    """Why nobody is signed in to Azure; None if somebody is."""
+    from remora.azure.clients import arm_endpoint, azure_clients
+
+    try:
+        with azure_clients() as clients:
+            clients.credential.get_token_info(f"{arm_endpoint()}/.default")
+    except RemoraError as error:
+        return error
+    return None
+
+
+def check_azure(wrong: RemoraError | None) -> Check:
+    """Whether `remora provision` could ask Azure; serving here needs no Azure."""
+    if wrong is None:
+        return Check("azure", Health.OK, "signed in")
+    return Check("azure", Health.WARN, f"not signed in: {wrong}", wrong.hint or "Run `az login`.")

@@ -39,6 +39,7 @@ def init(
     _check_free(file, force=force, ask=ask)
     project = _discover(folder, base.absolute() if base else None, ask=ask)
     show_findings(output, project.findings, folder)
+    _tell_of_toolkit(output, folder)
     name, adapters, port = project.name, project.adapters, project.server.port
     if ask:
         name, adapters, port = _ask(project)
@@ -91,6 +92,16 @@ def _ask(project: Project) -> tuple[str, Mapping[str, Path], int]:
     }
     port = typer.prompt("Port", default=project.server.port, type=int)
     return name, adapters, port
+
+
+def _tell_of_toolkit(output: Output, folder: Path) -> None:
+    """What becomes of the commands that AI Toolkit runs in its container."""
+    from remora.azure.parameters_file import INFERENCE_PARAMETERS, read_parameters
+    from remora.azure.toolkit_commands import REPLACED, starts_gradio_chat
+
+    file = read_parameters(folder, INFERENCE_PARAMETERS)
+    if file is not None and starts_gradio_chat(file.values.get("defaultCommands")):
+        output.say("note", f"note      {file.path.name}: {REPLACED}.", message=REPLACED)
 
 
 def _wants_code(folder: Path) -> bool:
