@@ -13,6 +13,7 @@ import httpcore
 from tests.azure.double.runtime.sandbox import Sandbox, SandboxError
 from tests.azure.double.state import Json
 
+_SHORTEST = 0.05  # s between two questions
 # What the platform adds for a port that takes requests, where the app has no probe of the kind.
 _DEFAULTS: dict[str, Json] = {
     "Startup": {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 240},
@@ -107,4 +108,4 @@ async def watch(
             failing_since = now if failing_since is None else failing_since
             lasted = now - failing_since >= probe.period * (probe.failures - 1)
             told(not (failures >= probe.failures and lasted), wrong)
-        await asyncio.sleep(max(0.01, probe.period / speed))
+        await asyncio.sleep(max(_SHORTEST, probe.period / speed))

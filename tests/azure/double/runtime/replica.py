@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -57,6 +59,7 @@ class Replica:
         self._reason: str | None = None
         self._ended: asyncio.Future[int] | None = None
         self._stopping = False
+        self._probing: asyncio.Task[None] | None = None
         self._gpu_held: str | None = None
         self.sandbox: Sandbox | None = None
         self.http: httpcore.AsyncConnectionPool | None = None
@@ -68,6 +71,8 @@ class Replica:
     async def stop(self) -> None:
         """SIGTERM, the grace that the app gives, SIGKILL."""
         self._stopping, self.is_ready = True, False
+        if self._probing is not None:
+            self._probing.cancel()
         self._changed()
         if self._ended is not None and self.sandbox is not None:
             await self._end(self._launch.grace)
@@ -205,11 +210,11 @@ class Replica:
         self.sandbox.run(self._launch.command, self._launch.env)
         self._become("Running", "")
         self._tell("ContainerStarted", f"Started container '{self._launch.name}'")
-        watching = asyncio.create_task(self._probe())
+        self._probing = asyncio.create_task(self._probe())
         try:
             return await asyncio.shield(self._ended)
         finally:
-            watching.cancel()
+            self._probing.cancel()
             self._ended = None
             self._started = self.is_ready = False
             self._changed()
@@ -253,17 +258,20 @@ class Replica:
         assert self.sandbox is not None
         assert self.http is not None
         sandbox, http = self.sandbox, self.http
+        last_told = -math.inf
 
         def told(ok: bool, wrong: str | None) -> None:
-            if wrong is not None:
+            nonlocal last_told
+            if wrong is not None and time.monotonic() - last_told >= probe.period:
+                last_told = time.monotonic()
                 self._tell("ProbeFailed", f"Probe of {probe.kind} failed with {wrong}",
                            warning=True)  # fmt: skip
             if probe.kind == "Readiness":
                 if wrong is None or not ok:
                     self._set_ready(ok)
-            elif not ok:
+            elif not ok and self._reason is None:
                 self._reason = "ProbeFailure"
-                asyncio.get_running_loop().create_task(self._end(self._launch.grace))
+                self._ending = asyncio.create_task(self._end(self._launch.grace))
             elif good is not None and wrong is None:
                 good.set()
 

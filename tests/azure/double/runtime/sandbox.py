@@ -59,6 +59,7 @@ class Sandbox:
         self._answers: asyncio.Queue[tuple[dict[str, Any], int | None]] = asyncio.Queue()
         self._turn = asyncio.Lock()
         self._root = tempfile.mkdtemp(prefix="azure-replica-")
+        self._process: asyncio.subprocess.Process | None = None
 
     async def open(self, mounts: Sequence[Mount]) -> None:
         """Raises `SandboxError` where a folder can't be mounted."""
@@ -73,7 +74,8 @@ class Sandbox:
                 env={"PATH": os.environ.get("PATH", "")},
                 limit=1 << 20,
             )  # fmt: skip
-        self._reading = asyncio.create_task(self._read())
+        assert self._process.stdout is not None
+        self._reading = asyncio.create_task(self._read(self._process.stdout))
         self._control.setblocking(False)
         asyncio.get_running_loop().add_reader(self._control, self._hear)
         await self._order({"root": self._root, "mounts": [asdict(mount) for mount in mounts]})
@@ -97,8 +99,9 @@ class Sandbox:
     async def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
-        await self._process.wait()
-        await self._reading
+        if self._process is not None:
+            await self._process.wait()
+            await self._reading
         shutil.rmtree(self._root, ignore_errors=True)
 
     async def _socket(self, order: dict[str, Any]) -> socket.socket:
@@ -137,7 +140,6 @@ class Sandbox:
         else:
             self._answers.put_nowait((answer, descriptors[0] if descriptors else None))
 
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+    async def _read(self, output: asyncio.StreamReader) -> None:
+        async for line in output:
             self._on_output(line.decode(errors="replace").rstrip("\n"))
