@@ -246,7 +246,16 @@ def test_a_share_that_is_not_mounted_is_told(image: Image) -> None:
     image.variables["REMORA_SHARE"] = str(image.folder / "nowhere")
     code, events = image.run("serve")
     assert code == 5
-    assert "can't be read" in events[-1]["message"]
+    assert "nowhere" in events[-1]["message"]
+
+
+def test_an_archive_that_can_t_be_read_is_told(image: Image) -> None:
+    image.release("one")
+    image.state.mkdir()
+    (image.state / "runtime").touch()  # A disk that takes nothing, as far as this can be played.
+    code, events = image.run("serve")
+    assert (code, words(events)) == (5, [])
+    assert events[-1]["hint"]
 
 
 def test_an_image_with_remora_in_it_needs_no_archive(image: Image) -> None:

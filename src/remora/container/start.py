@@ -18,7 +18,7 @@ then says. Signals are passed on. Each step is one JSON line on standard output.
 | --- | --- |
 | 0 | nothing was deployed yet, or the server has ended on purpose |
 | 2 | the image does not fit: its Python, its platform, or no PyTorch |
-| 5 | the share can't be read |
+| 5 | the share can't be read, or local disk not be written |
 | 6 | no release of the share can be started |
 | others | the server's own; 128 + n if signal n ended it |
 """
@@ -97,6 +97,10 @@ def main(arguments: list[str]) -> int:
     except Unstartable as error:
         say("error", message=str(error), hint=error.hint, exit_code=error.code)
         return error.code
+    except OSError as error:
+        hint = "Is the share mounted, and is there room on the container's disk?"
+        say("error", message=str(error), hint=hint, exit_code=UNREADABLE)
+        return UNREADABLE
 
 
 def supervise(role: str, share: Path, state: Path, options: list[str]) -> int:
@@ -171,14 +175,10 @@ def numbers(log: Path) -> list[str]:
     """Names of the log's entries, the newest first."""
     try:
         return sorted((p.name for p in log.iterdir() if _ENTRY.fullmatch(p.name)), reverse=True)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and log.parent.parent.is_dir():
+    except FileNotFoundError:
+        if log.parent.parent.is_dir():
             raise NothingYet("nothing was deployed to the share yet") from None
-        raise Unstartable(
-            f"the share can't be read: {error}",
-            "Is it mounted, and is its account key valid?",
-            UNREADABLE,
-        ) from None
+        raise
 
 
 def is_refused(remora: Path, state: Path, number: str) -> bool:
