@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import compatibility
 import schemas
 import template_page
 from pydantic import BaseModel
@@ -295,6 +296,7 @@ PAGES = {
     "manifest.md": manifest_page,
     "models.md": models_page,
     "azure/parameters.md": lambda: NOTE + "\n" + template_page.page(),
+    "compatibility.md": compatibility.page,
 }
 
 

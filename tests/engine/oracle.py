@@ -9,7 +9,7 @@ import contextlib
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,14 @@ def adapters_of(family: str) -> dict[str, peft.LoraConfig]:
     """The adapters, with a family's names of the layers."""
     if family in other_families.ADAPTERS:
         return other_families.ADAPTERS[family]
+    return {
+        name: peft.LoraConfig(**renamed(family, config.to_dict()))
+        for name, config in ADAPTERS.items()
+    }
+
+
+def renamed(family: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of an adapter for Llama, with a family's names of the layers."""
     names = RENAMED.get(family, {})
 
     def rename(value: object) -> object:
@@ -149,14 +157,10 @@ def adapters_of(family: str) -> dict[str, peft.LoraConfig]:
             case _:
                 return value
 
-    configs = {}
-    for adapter, config in ADAPTERS.items():
-        options = config.to_dict()
-        if names:
-            for key in ("target_modules", "rank_pattern", "alpha_pattern"):
-                options[key] = rename(options[key])
-        configs[adapter] = peft.LoraConfig(**options)
-    return configs
+    called = ("target_modules", "rank_pattern", "alpha_pattern")
+    return {
+        key: rename(value) if names and key in called else value for key, value in options.items()
+    }
 
 
 def make_tokenizer(folder: Path) -> None:

@@ -57,7 +57,9 @@ OPTIONS: Mapping[str, Option] = {
     "embed_tokens": Option(lora(target_modules=[*ATTENTION, "embed_tokens"])),
     "embed_tokens, use_dora": Option(lora(use_dora=True, target_modules=["embed_tokens"])),
     "all-linear": Option(lora(target_modules="all-linear")),
-    "regular expression": Option(lora(target_modules=r".*\.[02]\.(mlp|self_attn)\.(up|v)_proj")),
+    "regular expression": Option(
+        lora(target_modules=r".*\.[02]\.(mlp\.up_proj|self_attn\.v_proj)")
+    ),
     "layers_to_transform": Option(lora(layers_to_transform=[1], layers_pattern="layers")),
     "rank_pattern, alpha_pattern": Option(
         lora(
@@ -79,35 +81,33 @@ OPTIONS: Mapping[str, Option] = {
         lora(), rename=lambda name: name.replace("model.model.layers", "model.layers")
     ),
 }
-TIED: Mapping[str, Option] = {
+EXTRAS: Mapping[str, Option] = {
     "lm_head, tokens added": Option(lora(target_modules=["lm_head", "k_proj"]), resize=302),
     "lm_head, use_dora, tokens added": Option(
         lora(use_dora=True, target_modules=["lm_head"]), resize=302
     ),
     "lora_bias": Option(lora(lora_bias=True, target_modules=["q_proj", "v_proj"])),
-    **{
-        name: option
-        for name, option in OPTIONS.items()
-        if any(word in name for word in ("bias", "tokens", "head"))
-    },
 }
-"""What depends on biases in the base model, or on whether its head and embeddings are one.
+"""What needs biases in the base model, or one table for its head and its embeddings.
 
 Where they are two, PEFT saves no new rows of the embeddings for an adapter of the head."""
+HEAD_ALONE = ("lm_head, tokens added", "lm_head, use_dora, tokens added")
 
 
-def make_option(base: Path, folder: Path, option: Option, *, seed: int) -> torch.nn.Module:
+def make_option(
+    family: str, base: Path, folder: Path, option: Option, *, seed: int
+) -> torch.nn.Module:
     """A random adapter with an effect, written by PEFT; gives the model that was saved."""
     import peft
 
-    from tests.engine.oracle import expected_warnings, load_base
+    from tests.engine.oracle import expected_warnings, load_base, renamed
 
     torch.manual_seed(seed)
     with expected_warnings():
         model = load_base(base)
         if option.resize is not None:
             resize(model, option.resize)
-        model = peft.get_peft_model(model, peft.LoraConfig(**option.config))
+        model = peft.get_peft_model(model, peft.LoraConfig(**renamed(family, option.config)))
         for name, parameter in model.named_parameters():
             if "magnitude" in name:
                 parameter.data *= 1 + 0.3 * torch.rand_like(parameter)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,35 @@ import pytest
 import torch
 
 from remora.errors import Conflict
-from tests.engine.tiny import Answer, Tiny, ask, greedy, prompt, serving, start, until_idle
-from tests.lora.peft_options import OPTIONS, TIED, Option, make_option
+from tests.engine.tiny import (
+    FAMILIES,
+    Answer,
+    Tiny,
+    ask,
+    greedy,
+    prompt,
+    serving,
+    start,
+    until_idle,
+)
+from tests.lora.peft_options import EXTRAS, HEAD_ALONE, OPTIONS, Option, make_option
 
 TOKENS = 10
-CASES = [("llama2", name) for name in OPTIONS]
-# Its head is tied to its embeddings, and its attention has biases.
-CASES += [("llama3", name) for name in TIED]
+# A model whose head is its embeddings, or whose attention has biases, can have more kinds.
+MORE = {
+    **dict.fromkeys(["llama3", "qwen2"], (*HEAD_ALONE, "lora_bias")),
+    **dict.fromkeys(["phi4", "gemma2", "gemma3"], HEAD_ALONE),
+    "phi2": ("lora_bias",),
+}
+# Its norms have biases, which are then trained, too.
+REFUSED = [("phi2", "bias='all'"), ("phi2", "use_dora, bias='all'")]
+CASES = [
+    case
+    for family in FAMILIES
+    for name in (*OPTIONS, *MORE.get(family, ()))
+    if (case := (family, name)) not in REFUSED
+]
+QUICK = ("llama2", "llama3")
 
 
 class Asked(NamedTuple):
@@ -51,10 +74,10 @@ def zoo(
 
 def make_zoo(tiny: Tiny, folder: Path) -> Zoo:
     names = [name for family, name in CASES if family == tiny.family]
-    options = {name: {**OPTIONS, **TIED}[name] for name in names}
+    options = {name: OPTIONS.get(name) or EXTRAS[name] for name in names}
     folders = {f"a{number}": folder / f"a{number}" for number in range(len(names))}
     models = {
-        name: make_option(tiny.base, folders[f"a{number}"], options[name], seed=number)
+        name: make_option(tiny.family, tiny.base, folders[f"a{number}"], options[name], seed=number)
         for number, name in enumerate(names)
     }
     backend = start(tiny.base, folders, max_batch_size=64, max_resident_adapters=64)
@@ -84,11 +107,21 @@ def prompts_for(option: Option) -> list[list[int]]:
     return [prompt(3) + added, prompt(40, seed=1) + added + prompt(2)]
 
 
-@pytest.mark.parametrize(("family", "name"), CASES)
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        pytest.param(*case, marks=() if case[0] in QUICK else pytest.mark.slow, id="-".join(case))
+        for case in CASES
+    ],
+)
 def test_greedy_answers_and_logprobs_are_those_of_peft(
-    family: str, name: str, zoo: Callable[[str], Zoo]
+    family: str,
+    name: str,
+    zoo: Callable[[str], Zoo],
+    record_property: Callable[[str, str], None],
 ) -> None:
     animals = zoo(family)
+    note(record_property, family, name, "equal")
     for ids, answer in animals.asked[name]:
         with torch.inference_mode():
             logits = animals.models[name](torch.tensor([ids + answer.tokens[:-1]])).logits[0]
@@ -100,13 +133,52 @@ def test_greedy_answers_and_logprobs_are_those_of_peft(
                 assert token.logprob == pytest.approx(want, abs=2e-4)
 
 
-@pytest.mark.parametrize("family", ["llama2", "llama3"])
+def note(record: Callable[[str, str], None], family: str, name: str, served: str) -> None:
+    """For `scripts/oracle`."""
+    for key, value in (("family", family), ("adapter", name), ("served", served)):
+        record(key, value)
+
+
+@pytest.mark.parametrize(("family", "name"), REFUSED)
+def test_what_cant_be_served_is_refused_by_name(
+    family: str,
+    name: str,
+    tiny: Callable[[str], Tiny],
+    tmp_path: Path,
+    record_property: Callable[[str, str], None],
+) -> None:
+    base = tiny(family).base
+    make_option(family, base, tmp_path, OPTIONS[name], seed=1)
+    backend = start(base, {"refused": tmp_path})
+    [reason] = [card.reason for card in backend.models() if card.id == "refused"]
+    asyncio.run(backend.close())
+    assert "layernorm.bias' was trained in full, which is not supported" in (reason or "")
+    note(record_property, family, name, "refused")
+
+
+def test_the_results_that_are_kept_are_those_of_these_tests() -> None:
+    kept = json.loads(Path(__file__).with_name("oracle_results.json").read_text("utf-8"))
+    found = {(family, name): served for family in kept for name, served in kept[family].items()}
+    wanted = dict.fromkeys(CASES, "equal") | dict.fromkeys(REFUSED, "refused")
+    assert found == wanted, "run scripts/oracle"
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        family if family in QUICK else pytest.param(family, marks=pytest.mark.slow)
+        for family in FAMILIES
+    ],
+)
 def test_each_kind_changes_the_answer(family: str, zoo: Callable[[str], Zoo]) -> None:
     animals = zoo(family)
-    plain = [answer.logprobs[0].logprob for _, answer in animals.base]
+    plain = logprobs(animals.base)
     for name in animals.names:
-        own = [answer.logprobs[0].logprob for _, answer in animals.asked[name]]
-        assert own != pytest.approx(plain, abs=1e-3), name
+        assert logprobs(animals.asked[name]) != pytest.approx(plain, abs=1e-3), name
+
+
+def logprobs(asked: Sequence[Asked]) -> list[float]:
+    return [token.logprob for _, answer in asked for token in answer.logprobs]
 
 
 def test_added_tokens_are_read_and_written(zoo: Callable[[str], Zoo]) -> None:
@@ -139,4 +211,4 @@ async def test_a_merged_adapter_answers_as_peft_does(
 
 def test_the_docs_tell_of_each_kind() -> None:
     page = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
-    assert not [name for name in (*OPTIONS, *TIED) if f"`{name}`" not in page]
+    assert not [name for name in (*OPTIONS, *EXTRAS) if f"`{name}`" not in page]
