@@ -87,12 +87,10 @@ class Workspace(_Strict):
     properties: WorkspaceProperties
 
 
-def violations(
-    kind: str, name: str, body: Body, api_version: str, *, partial: bool = False
-) -> list[str]:
+def violations(kind: str, name: str, body: Body, api_version: str) -> list[str]:
     """Everything for which Azure would refuse a body, in words; nothing if it would not.
 
-    ``name`` is the last segment of the resource's name. A `partial` body is one of a PATCH.
+    ``name`` is the last segment of the resource's name.
     """
     if kind not in _NAMES:
         return [f"{kind} is not known here"]
@@ -103,7 +101,7 @@ def violations(
     if not least <= len(name) <= most or not re.fullmatch(pattern, name):
         found.append(f"{kind} can't be named {name!r}: {pattern}, {least} to {most} characters")
     try:
-        _model(kind, partial).model_validate(body)
+        _model(kind).model_validate(body)
     except ValidationError as error:
         places = ((".".join(map(str, e["loc"])), e["msg"], e["input"]) for e in error.errors())
         found += [f"{kind} {place}: {message}: {given!r}" for place, message, given in places]
@@ -116,11 +114,11 @@ placement_violations = container_app_rules.placement_violations
 
 
 @functools.cache
-def _model(kind: str, partial: bool) -> type[BaseModel]:
+def _model(kind: str) -> type[BaseModel]:
     if kind == WORKSPACES:
         return Workspace
     package, name = _TYPES[kind]
-    return _library(package).model(name, partial)
+    return _library(package).model(name)
 
 
 @functools.cache

@@ -28,8 +28,8 @@ class Library:
         self._names: Mapping[str, Any] = {**vars(types), **enums, **_typed_dicts(types)}
         self.model = functools.cache(self._model)
 
-    def _model(self, name: str, partial: bool = False) -> type[BaseModel]:
-        """The strict model of the TypedDict of that name; a partial one requires nothing."""
+    def _model(self, name: str) -> type[BaseModel]:
+        """The strict model of the TypedDict of that name."""
         typed = getattr(self._types, name)
         read_only = self._read_only(name)
         fields: dict[str, Any] = {}
@@ -40,15 +40,14 @@ class Library:
                 origin: Any = get_origin(hint)
                 required = origin is Required
                 kind = get_args(hint)[0] if required else hint
-                default = ... if required and not partial else None
-                fields[key] = (self._strict(kind, partial), default)
+                fields[key] = (self._strict(kind), ... if required else None)
         config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
         return create_model(f"Strict{name}", __config__=config, **fields)
 
-    def _strict(self, hint: Any, partial: bool) -> Any:
+    def _strict(self, hint: Any) -> Any:
         """A type with the same values, less those that Azure would refuse."""
         if is_typeddict(hint):
-            return self.model(hint.__name__, partial)
+            return self.model(hint.__name__)
         origin, arguments = get_origin(hint), get_args(hint)
         if origin is Union:
             enums = [kind for kind in arguments if _is_enum(kind)]
@@ -56,12 +55,12 @@ class Library:
                 values = [item.value for kind in enums for item in kind]
                 lower = [value.lower() for value in values] if self._any_case else []
                 return Literal[tuple(dict.fromkeys(values + lower))]
-            kept = [self._strict(kind, partial) for kind in arguments if kind is not NoneType]
+            kept = [self._strict(kind) for kind in arguments if kind is not NoneType]
             return functools.reduce(lambda a, b: a | b, kept)
         if origin is list:
-            return list[self._strict(arguments[0], partial)]  # type: ignore[misc]
+            return list[self._strict(arguments[0])]  # type: ignore[misc]
         if origin is dict:
-            return dict[str, self._strict(arguments[1], partial)]  # type: ignore[misc]
+            return dict[str, self._strict(arguments[1])]  # type: ignore[misc]
         return hint
 
     def _read_only(self, name: str) -> set[str]:

@@ -254,10 +254,3 @@ def test_an_app_that_its_environment_has_no_place_for(change: Change, fault: str
     changed = copy.deepcopy(APP)
     change(changed)
     assert fault in "\n".join(contracts.placement_violations(changed, ENVIRONMENT, {"storage"}))
-
-
-def test_a_patch_needs_no_more_than_what_it_changes() -> None:
-    body = {"properties": {"workloadProfiles": ENVIRONMENT["properties"]["workloadProfiles"]}}
-    kind = contracts.ENVIRONMENTS
-    assert contracts.violations(kind, "env", body, "2026-07-01")
-    assert contracts.violations(kind, "env", body, "2026-07-01", partial=True) == []
