@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +82,10 @@ class Cost:
 
 
 def read_prices(path: Path | None = None) -> Prices:
-    """The user's table, or else the one that comes with Remora. Raises `ConfigError`."""
+    """The table that is named here or by ``REMORA_PRICES``, or else the one that comes with
+    Remora. Raises `ConfigError`."""
+    if path is None and (named := os.environ.get(PRICES_VARIABLE)):
+        path = Path(named)
     try:
         if path is None:
             text = files("remora.azure").joinpath("prices.toml").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from remora.azure.parameters import Origin, Parameter, Source, resolve, sources_
 from remora.azure.places import Group
 from remora.azure.project_files import ProjectFiles, read_files
 from remora.azure.template import Template
-from remora.azure.toolkit_commands import REPLACED, starts_gradio_chat
+from remora.azure.toolkit_commands import KEPT, REPLACED, starts_gradio_chat
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class Resolved:
     def notes(self) -> tuple[str, ...]:
         """What a user should know of how they were found."""
         values = self.values
-        if values.get("keepCommands") or not starts_gradio_chat(values.get("defaultCommands")):
+        if values.get("keepCommands"):
+            return (*self.files.notes, KEPT)
+        if not starts_gradio_chat(values.get("defaultCommands")):
             return self.files.notes
         return (*self.files.notes, REPLACED)
 

@@ -11,6 +11,11 @@ REPLACED = (
     " they are"
 )
 
+KEPT = (
+    "defaultCommands run as they are: without a front and without a key, open to whoever finds the"
+    " address"
+)
+
 
 def starts_gradio_chat(commands: Iterable[Any] | None) -> bool:
     """Whether the shell lines still start the server of AI Toolkit's template."""

@@ -50,7 +50,7 @@ def provision(
     ] = None,
     prices: Annotated[
         Path | None,
-        typer.Option(help="A table of prices of your own.", envvar="REMORA_PRICES"),
+        typer.Option(help="A table of prices of your own. Default: REMORA_PRICES, or Remora's."),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Stop after the plan.")] = False,
     explain: Annotated[
@@ -190,7 +190,7 @@ def _run(output: Output, clients: Clients, plan: Plan, *, yes: bool) -> None:
     deployment = Deployment(clients, plan.request.group.name)
     with _interruptible(output, deployment):
         begin(clients, plan)
-        if plan.keys.made:
+        if plan.keys.made and not plan.resolved.values.get("keepCommands"):
             output.say(
                 "api_key",
                 f"\nAPI key of the endpoint, shown this once: {plan.keys.api}\n"
