@@ -63,6 +63,8 @@ def _azure(project: Path) -> AzureTarget:
 
     file = project / CONFIG_FILE
     container = read_config(file).container if file.is_file() else ContainerSection()
-    target = AzureTarget(provisioned_config(project), container.python)
+    target = AzureTarget(
+        provisioned_config(project), container.python, has_image=container.has_remora
+    )
     close_at_end(target.close)
     return target

@@ -203,10 +203,17 @@ class CodeSection(Section):
 
 
 class ContainerSection(Section):
-    """The container that serves in the cloud, if its image is another than Remora's default."""
+    """The containers in the cloud, if their images are others than Remora's defaults."""
 
     python: Annotated[str, AfterValidator(_as_python)] = Field(
-        "3.11", description="Python of its image. Remora and its packages are built for it."
+        "3.11",
+        description="Python of the images, of the server's and of the front's. Remora and its"
+        " packages are built for it.",
+    )
+    has_remora: bool = Field(
+        False,
+        description="Whether the images have Remora inside, as the Dockerfile's has: nothing is"
+        " brought to them.",
     )
 
 
