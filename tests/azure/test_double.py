@@ -23,7 +23,7 @@ from azure.storage.fileshare import ShareFileClient
 from tests.azure.arm.deployment import SCHEMA
 from tests.azure.double import fake_az
 from tests.azure.double.errors import ArmError
-from tests.azure.double.sdk import Clients
+from tests.azure.double.sdk import Clients, invented
 from tests.azure.double.seed import DEDICATED, SERVERLESS, Names, fine_tuning
 from tests.azure.double.server import AzureDouble
 from tests.azure.double.state import A100, SUBSCRIPTION, T4
@@ -126,6 +126,13 @@ def test_subscriptions_and_groups(double: AzureDouble, clients: Clients) -> None
         clients.resources.resource_groups.create_or_update("new", {"location": "westus"})
     clients.resources.resource_groups.begin_delete("new").result()
     assert not clients.resources.resource_groups.check_existence("new")
+
+
+def test_long_lists_come_in_pages(double: AzureDouble, clients: Clients) -> None:
+    double.page(2)
+    names = [GROUP, *(double.state.group(f"group{number}").name for number in range(4))]
+    assert [group.name for group in clients.resources.resource_groups.list()] == names
+    assert [request.status for request in double.requests] == [200] * 3
 
 
 def test_a_provider_is_registered(double: AzureDouble, clients: Clients) -> None:
@@ -385,6 +392,42 @@ def test_a_connection_is_cut_during_a_poll(double: AzureDouble, clients: Clients
 def ask(double: AzureDouble, path: str, **headers: str) -> httpx.Response:
     trust = ssl.create_default_context(cafile=double.certificate)
     return httpx.get(f"{double.endpoint}{path}", headers=headers, verify=trust)
+
+
+def test_answers_hold_nothing_that_azures_models_do_not_know(
+    double: AzureDouble, clients: Clients
+) -> None:
+    fine_tuning(double.state, GROUP, NAMES, DEDICATED)
+    clients.apps.container_apps.begin_create_or_update(GROUP, "app", app_body()).result()
+    deploy(clients, account="another").result()
+    apps, deployments = clients.apps, clients.deployments
+    revision = next(iter(apps.container_apps_revisions.list_revisions(GROUP, "app")))
+    found = [
+        *clients.subscriptions.subscriptions.list(),
+        *clients.subscriptions.subscriptions.list_locations(SUBSCRIPTION),
+        *clients.subscriptions.tenants.list(),
+        *clients.resources.resource_groups.list(),
+        *clients.resources.resources.list_by_resource_group(GROUP, expand="provisioningState"),
+        clients.resources.providers.get("Microsoft.App"),
+        clients.storage.storage_accounts.get_properties(GROUP, NAMES.account),
+        clients.storage.storage_accounts.list_keys(GROUP, NAMES.account),
+        clients.storage.file_shares.get(GROUP, NAMES.account, NAMES.share),
+        apps.managed_environments.get(GROUP, NAMES.environment),
+        apps.managed_environments_storages.get(GROUP, NAMES.environment, NAMES.storage),
+        *apps.available_workload_profiles.get("westus3"),
+        *apps.usages.list("westus3"),
+        *apps.managed_environment_usages.list(GROUP, NAMES.environment),
+        apps.container_apps.get(GROUP, "app"),
+        apps.container_apps.list_secrets(GROUP, "app"),
+        apps.container_apps.get_auth_token(GROUP, "app"),
+        revision,
+        apps.container_apps_revision_replicas.list_replicas(GROUP, "app", revision.name),
+        deployments.deployments.get(GROUP, "remora"),
+        *deployments.deployment_operations.list(GROUP, "remora"),
+        deployments.deployments.begin_what_if(GROUP, "remora", deployment()).result(),
+        deployments.deployments.begin_validate(GROUP, "remora", deployment()).result(),
+    ]
+    assert [name for item in found for name in invented(item)] == []
 
 
 @pytest.mark.parametrize(

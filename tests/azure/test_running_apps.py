@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.azure.double.runtime import sandbox
-from tests.azure.double.sdk import Clients, clients
+from tests.azure.double.sdk import Clients, clients, invented
 from tests.azure.double.seed import SERVERLESS, Names, fine_tuning
 from tests.azure.double.server import AzureDouble
 from tests.azure.double.state import SUBSCRIPTION
@@ -229,6 +229,7 @@ def test_an_app_answers_at_its_address(azure: Azure) -> None:
     assert environ["CONTAINER_APP_REVISION"] == azure.revision("app").name
     assert environ["CONTAINER_APP_ENV_DNS_SUFFIX"].endswith("azurecontainerapps.io")
     assert replica.properties.containers[0].ready
+    assert invented(replica) == invented(azure.revision("app")) == []
     assert azure.http.cookies["acaAffinity"] == replica.name
     assert azure.http.post(url, content=b"words, ").text == "words, end"
     azure.clients.apps.container_apps.begin_delete(GROUP, "app").result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -45,12 +46,13 @@ ROUTES = (
 
 
 class ArmApp:
-    """``violations`` are requests that no correct client sends."""
+    """``violations`` are requests that no correct client sends; lists come in pages."""
 
     def __init__(self, arm: Arm, recorder: Recorder) -> None:
         self.arm = arm
         self.recorder = recorder
         self.violations: list[str] = []
+        self.page_size = 100
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -69,7 +71,7 @@ class ArmApp:
             call = Call(method, path, call.query, _parsed(raw))
             route, names = find(ROUTES, method, path)
             call = Call(method, path, call.query, call.body, names)
-            reply = self._answer(route, call)
+            reply = self._page(call, self._answer(route, call))
         except ArmError as error:
             if isinstance(error, ContractError) or (route is None and fault is None
                                                     and error.status == 404):  # fmt: skip
@@ -89,6 +91,19 @@ class ArmApp:
         if action is not None:
             check_permission(self.arm.state, action, call.path)
         return route.handler(self.arm, call)
+
+    def _page(self, call: Call, reply: Reply) -> Reply:
+        """A part of a long list, with the address of the next part."""
+        whole = reply.body.get("value") if isinstance(reply.body, dict) else None
+        start = int(call.query.get("$skiptoken", 0))
+        if call.method != "GET" or not isinstance(whole, list):
+            return reply
+        end = start + self.page_size
+        body = {**reply.body, "value": whole[start:end]}
+        if end < len(whole):
+            query = urlencode({**call.query, "$skiptoken": end})
+            body["nextLink"] = f"{self.arm.state.origin}{call.path}?{query}"
+        return Reply(reply.status, body, reply.headers)
 
 
 def _check_signed_in(authorization: str) -> None:

@@ -258,7 +258,6 @@ def _operation(deployment: Deployment, wanted: Wanted | None) -> Json:
         "provisioningState": "Running" if wanted else "Succeeded",
         "timestamp": now(),
         "duration": "PT0.1S",
-        "trackingId": new_id(),
     }
     if wanted:
         properties["targetResource"] = {

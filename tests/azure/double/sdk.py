@@ -57,3 +57,17 @@ def clients(double: AzureDouble, subscription: str = SUBSCRIPTION) -> Iterator[C
             stack.enter_context(StorageManagementClient(token, subscription, **options)),
             stack.enter_context(SubscriptionClient(token, **options)),
         )
+
+
+def invented(found: Any, where: str = "") -> list[str]:
+    """Properties of an answer that Azure's own models don't have, each with its place."""
+    if isinstance(found, list):
+        return [name for item in found for name in invented(item, where)]
+    fields = getattr(found, "_attr_to_rest_field", None)
+    if fields is None:
+        return []
+    where = where or type(found).__name__
+    known = {field._rest_name for field in fields.values()}
+    here = [f"{where}.{name}" for name in found if name not in known]
+    inner = (invented(getattr(found, name), f"{where}.{name}") for name in fields)
+    return here + [name for names in inner for name in names]

@@ -83,6 +83,10 @@ class AzureDouble:
         """What no correct client would have sent."""
         return self._app.violations
 
+    def page(self, size: int) -> None:
+        """Lists come in parts of so many items."""
+        self._app.page_size = size
+
     @property
     def operations(self) -> Operations:
         return self._arm.operations
