@@ -10,7 +10,8 @@ import httpx
 import openai
 import pytest
 
-from remora.backends.upstream.backend import Released, UpstreamBackend
+from remora.backends.upstream.backend import UpstreamBackend
+from remora.backends.upstream.models import Released
 from remora.backends.upstream.options import UpstreamOptions
 from remora.gateway.routes.front import FRONT_ROUTES
 from remora.gateway.server import Server, bind, url_of

@@ -99,7 +99,7 @@ def test_a_refused_release_is_not_listed(shelf: Shelf) -> None:
     models = ReleasedModels(shelf.share)
     models.look()
     assert models.release == first.id
-    assert [card.id for card in models.cards] == ["base", "tone"]
+    assert list(models.cards) == ["base", "tone"]
 
 
 def test_looking_again_costs_one_look_at_one_file(shelf: Shelf) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remora.backends.upstream.replicas import Replica, Replicas, choose, listing
+from remora.backends.backend import Phase
+from remora.backends.upstream.replicas import Replica, Replicas, choose
 
 NAMES = st.sampled_from(["base", "tone", "sql"])
 REPLICAS = st.lists(
@@ -65,12 +66,20 @@ def test_who_does_not_answer_is_forgotten() -> None:
 
 def test_a_listing_says_what_is_resident_and_how_busy_it_is() -> None:
     replica = Replica("a", running=2)
-    models = [{"id": "base", "state": "ready"}, {"id": "tone", "state": "registered"}]
-    listing(replica, models, {"running": 3, "waiting": 4})
+    models = {"base": {"state": "ready"}, "tone": {"state": "registered"}}
+    replica.listed(models, 7)
     assert replica.resident == {"base"}
     assert replica.load == 7
-    listing(replica, models, {"running": 1, "waiting": 0})
+    replica.listed(models, 1)
     assert replica.load == 2
+
+
+def find_both(front: Any) -> None:
+    """Let a front learn of two replicas."""
+    front.chat("hello").raise_for_status()
+    while front.status()["replicas"] < 2:
+        front.clock.now += 6
+        front.chat("hello").raise_for_status()
 
 
 def test_requests_go_where_their_adapter_is(front: Any, ingress: Any, replica: Any) -> None:
@@ -78,10 +87,7 @@ def test_requests_go_where_their_adapter_is(front: Any, ingress: Any, replica: A
     del there.backend._cards["support"]
     before = ingress(there.url, elsewhere.url)
     one = front(before.url)
-    one.chat("hello").raise_for_status()
-    while one.status()["replicas"] < 2:
-        one.clock.now += 6
-        one.chat("hello").raise_for_status()
+    find_both(one)
     while len(one.http.get("/v1/models").json()["data"]) < 5:
         one.clock.now += 6
         one.chat("hello").raise_for_status()
@@ -97,10 +103,7 @@ def test_a_busy_replica_is_spared(front: Any, ingress: Any, replica: Any) -> Non
     first, second = replica(), replica()
     before = ingress(first.url, second.url)
     one = front(before.url, options={"busy": 1})
-    one.chat("hello").raise_for_status()
-    while one.status()["replicas"] < 2:
-        one.clock.now += 6
-        one.chat("hello").raise_for_status()
+    find_both(one)
     streams = []
     for _ in range(4):
         stream = one.openai.chat.completions.create(
@@ -121,10 +124,7 @@ def test_a_replica_that_is_gone_is_no_loss(front: Any, ingress: Any, replica: An
     first, second = replica(), replica()
     before = ingress(first.url, second.url)
     one = front(before.url)
-    one.chat("hello").raise_for_status()
-    while one.status()["replicas"] < 2:
-        one.clock.now += 6
-        one.chat("hello").raise_for_status()
+    find_both(one)
     before.replicas[0] = None
     for _ in range(4):
         one.chat("hello").raise_for_status()
@@ -132,3 +132,15 @@ def test_a_replica_that_is_gone_is_no_loss(front: Any, ingress: Any, replica: An
     while one.status()["replicas"] > 1:
         one.clock.now += 6
         one.chat("hello").raise_for_status()
+
+
+def test_a_replica_that_is_not_ready_is_avoided(front: Any, ingress: Any, replica: Any) -> None:
+    first, second = replica(), replica()
+    before = ingress(first.url, second.url)
+    one = front(before.url)
+    find_both(one)
+    for down in (first, second):
+        down.backend.phase = Phase.LOADING
+        for _ in range(3):
+            one.chat("hello").raise_for_status()
+        down.backend.phase = Phase.READY

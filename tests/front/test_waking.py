@@ -10,6 +10,7 @@ from typing import Any
 import openai
 import pytest
 
+from remora.backends.backend import Phase
 from tests.front.conftest import first_event
 
 MESSAGES: Any = [{"role": "user", "content": "one two"}]
@@ -121,8 +122,6 @@ def test_the_waiting_room_is_bounded(front: Any, ingress: Any) -> None:
 
 
 def test_a_model_that_loads_is_told_of(front: Any, replica: Any) -> None:
-    from remora.backends.backend import Phase
-
     behind = replica()
     behind.backend.phase = Phase.LOADING
     one = front(behind.url)
@@ -137,8 +136,6 @@ def test_a_model_that_loads_is_told_of(front: Any, replica: Any) -> None:
 
 
 def test_a_model_that_can_not_be_loaded(front: Any, replica: Any) -> None:
-    from remora.backends.backend import Phase
-
     behind = replica()
     behind.backend.phase = Phase.FAILED
     one = front(behind.url)

@@ -6,7 +6,7 @@ and a parameter that only the other server knows works, too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -79,11 +79,11 @@ class RelayAnswer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What is known of the models without asking: what the ``release`` serves, and what the
-    other server has said of its own (entries of its ``/v1/models``, by id)."""
+    """What is known of the models without asking, by id: what the ``release`` serves, the base
+    first, and what the other server has said of its own (entries of its ``/v1/models``)."""
 
     release: str | None = None
-    cards: Sequence[ModelCard] = ()
+    cards: Mapping[str, ModelCard] = field(default_factory=dict)
     seen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
 
 from remora.backends.backend import ModelCard, ModelState
@@ -23,7 +23,7 @@ class ReleasedModels:
         self._entry: LogEntry | None = None
         self._served: Published | None = None
         self.problem: RemoraError | None = None
-        self.cards: Sequence[ModelCard] = ()
+        self.cards: Mapping[str, ModelCard] = {}
 
     @property
     def release(self) -> str | None:
@@ -38,13 +38,14 @@ class ReleasedModels:
             choice = choose(self._share, partial(refusal, self._share))
         except ReleaseNotFound as error:
             self._entry = log.latest(self._share)
-            self._served, self.problem, self.cards = None, error, ()
+            self._served, self.problem, self.cards = None, error, {}
         else:
             self._entry, self._served = choice.wanted, choice.served
             self.problem, self.cards = None, _cards(choice.served)
 
 
-def _cards(published: Published) -> list[ModelCard]:
+def _cards(published: Published) -> dict[str, ModelCard]:
+    """The base first, then the adapters by name."""
     release = published.release
     base, context = release.content.base, release.content.model.context_length or 0
     created = int(release.created.timestamp())
@@ -53,7 +54,8 @@ def _cards(published: Published) -> list[ModelCard]:
         return ModelCard(name, parent, ModelState.REGISTERED, digest, created, context)
 
     adapters = sorted(release.content.adapters.items())
-    return [
+    cards = [
         card(base.name, None, base.digest),
         *(card(name, base.name, adapter.digest) for name, adapter in adapters),
     ]
+    return {card.id: card for card in cards}

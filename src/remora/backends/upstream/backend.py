@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from difflib import get_close_matches
-from typing import Any, Protocol
+from collections.abc import Callable
 
 import httpx
 
-from remora.backends.backend import Load, ModelCard, Phase, Status
+from remora.backends.backend import Load, Phase, Status
 from remora.backends.relay import Catalogue, Presence, RelayRequest, UpstreamStatus
 from remora.backends.upstream.connection import (
     Connection,
@@ -20,38 +18,16 @@ from remora.backends.upstream.connection import (
     cookie_of,
     server_of,
 )
+from remora.backends.upstream.models import Released, UpstreamModels
 from remora.backends.upstream.options import UpstreamOptions
-from remora.backends.upstream.replicas import Replica, Replicas, listing
+from remora.backends.upstream.replicas import Replica, Replicas
 from remora.backends.upstream.wake import Wake
-from remora.errors import ModelNotFound, NotReady, RemoraError, ShareError, UpstreamFailure
+from remora.errors import NotReady, UpstreamFailure
 
 logger = logging.getLogger(__name__)
 
-LOOK = 2.0  # s for which what is known of the share is taken as it is
-ASK = 5.0  # s for which what is known of the replicas is
-FORGET = 60.0  # s after which a replica that has not answered is forgotten
-SHARE_LIMIT = 1.0  # s that a listing waits for the share
 TRIES = 3  # for one request, each after the server was found ready
 _DRAIN_POLL = 0.02  # s
-
-
-class Released(Protocol):
-    """The models of the release that the other server is to serve."""
-
-    @property
-    def release(self) -> str | None: ...
-
-    @property
-    def cards(self) -> Sequence[ModelCard]: ...
-
-    @property
-    def problem(self) -> RemoraError | None:
-        """Why there are none."""
-        ...
-
-    def look(self) -> None:
-        """See whether another release is current. Blocks; raises `ShareError`."""
-        ...
 
 
 class UpstreamBackend:
@@ -68,14 +44,11 @@ class UpstreamBackend:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._options = options
-        self._released = released
         self._now = now
         self._connection = Connection(options.url, options.keys)
         self._replicas = Replicas(options.busy)
         self._wake = Wake(options, self._connection.readiness, self._woken, now=now)
-        self._catalogue = Catalogue()
-        self._looked = self._asked = 0.0
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._models = UpstreamModels(self._connection, self._replicas, released, now)
         self._draining = False
 
     def status(self) -> Status:
@@ -101,23 +74,10 @@ class UpstreamBackend:
         )
 
     async def catalogue(self) -> Catalogue:
-        if self._released is not None and self._now() - self._looked > LOOK:
-            looking = self._once("look", self._look)
-            await asyncio.wait({looking}, timeout=SHARE_LIMIT)
-        return self._known()
+        return await self._models.catalogue()
 
     async def check_model(self, name: str) -> None:
-        if name in self._names():
-            return
-        checks = [self._once("look", self._look)]
-        if self._wake.presence()[0] is Presence.AWAKE:
-            checks.append(self._once("ask", self._ask_all))
-        await asyncio.gather(*checks)
-        if self._released is not None and (problem := self._released.problem) is not None:
-            raise NotReady(f"There is nothing to serve: {problem}.", hint=problem.hint)
-        names = self._names()
-        if names and name not in names:
-            raise ModelNotFound(name, near=get_close_matches(name, names))
+        await self._models.check(name, awake=self._wake.presence()[0] is Presence.AWAKE)
 
     async def send(self, request: RelayRequest) -> Reply:
         self._wake.check_hours()
@@ -145,9 +105,7 @@ class UpstreamBackend:
             await asyncio.sleep(_DRAIN_POLL)
 
     async def close(self) -> None:
-        for task in list(self._tasks.values()):
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._models.close()
         await self._wake.close()
         await self._connection.close()
 
@@ -163,68 +121,25 @@ class UpstreamBackend:
                     "The server behind this one refused the key.",
                     hint="Both need the same keys; a restart lets both read them anew.",
                 )
-        except BaseException:
+        except BaseException as error:
             lease.end()
+            if replica is not None and isinstance(error, Lost):
+                self._replicas.drop(replica)
             raise
         answering = self._replicas.answered(
             replica, server_of(response), cookie_of(response), self._now()
         )
         lease.move(answering)
-        if self._now() - self._asked > ASK:
-            self._once("ask", self._ask_all)
+        self._models.ask_if_stale()
         return Reply(response, lease.end)
 
     def _woken(self) -> None:
         self._replicas.clear()
-        self._once("ask", self._ask_all)
+        self._models.ask()
 
     def _refuse_draining(self) -> None:
         if self._draining:
             raise _shutting_down()
-
-    def _known(self) -> Catalogue:
-        if self._released is None:
-            return self._catalogue
-        return Catalogue(self._released.release, self._released.cards, self._catalogue.seen)
-
-    def _names(self) -> list[str]:
-        """What may be asked for; empty where that is not known."""
-        known = self._known()
-        names = dict.fromkeys(card.id for card in known.cards)
-        if not names or self._wake.presence()[0] is Presence.AWAKE:
-            names |= dict.fromkeys(known.seen)
-        return list(names)
-
-    def _once(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-        """The task that does this now, a new one if there is none."""
-        running = self._tasks.get(name)
-        if running is None:
-            running = self._tasks[name] = asyncio.create_task(work())
-            running.add_done_callback(lambda _: self._tasks.pop(name))
-        return running
-
-    async def _look(self) -> None:
-        """Look at the share. What is known stays where that fails."""
-        if self._released is not None:
-            try:
-                await asyncio.to_thread(self._released.look)
-            except ShareError as error:
-                logger.warning("the share can't be read: %s", error)
-            self._looked = self._now()
-
-    async def _ask_all(self) -> None:
-        """Ask every replica what it has loaded, and the ingress for one that is not known yet."""
-        self._asked = self._now()
-        for replica in [*self._replicas.reachable(), None]:
-            try:
-                said = await self._connection.models(replica.cookie if replica else "")
-            except Lost as lost:
-                logger.debug("a replica could not be asked: %s", lost)
-                continue
-            found = self._replicas.answered(replica, said.server, said.cookie, self._now())
-            listing(found, said.models, said.load)
-        self._replicas.forget(self._now() - FORGET)
-        self._catalogue = Catalogue(seen=self._replicas.models() or self._catalogue.seen)
 
 
 class _Lease:

@@ -43,12 +43,12 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What ``/v1/models`` says, and who said it."""
+    """What ``/v1/models`` says, by id, and who said it. ``busy`` counts its requests."""
 
     server: str
     cookie: str
-    models: Sequence[Mapping[str, Any]]
-    load: Mapping[str, Any]
+    models: Mapping[str, Mapping[str, Any]]
+    busy: int
 
 
 class Reply:
@@ -145,10 +145,14 @@ class Connection:
             raise Lost(_refusal(response))
         try:
             said = response.json()
+            load = said.get("load") or {}
             return Listing(
-                server_of(response), cookie_of(response), list(said["data"]), said.get("load") or {}
+                server_of(response),
+                cookie_of(response),
+                {str(model["id"]): dict(model) for model in said["data"]},
+                int(load.get("running", 0)) + int(load.get("waiting", 0)),
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise Lost(_refusal(response)) from None
 
     async def _read(self, request: httpx.Request) -> httpx.Response:

@@ -6,7 +6,7 @@ made for. A front that keeps a cookie of each replica can so choose among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,12 @@ class Replica:
     @property
     def load(self) -> int:
         return self.running + self.others
+
+    def listed(self, models: Mapping[str, Mapping[str, Any]], busy: int) -> None:
+        """It has said what its models are, and how many requests it has."""
+        self.models = models
+        self.resident = frozenset(n for n, model in models.items() if model.get("state") == READY)
+        self.others = max(0, busy - self.running)
 
 
 def choose(replicas: Sequence[Replica], model: str | None, busy: int) -> Replica | None:
@@ -66,12 +72,16 @@ class Replicas:
         Where another one answers, the one that was meant is gone, and its cookie leads elsewhere.
         """
         if asked is not None and asked.id != id_:
-            self._known.pop(asked.id, None)
+            self.drop(asked)
             cookie = cookie or asked.cookie
         found = self._known.setdefault(id_, Replica(id_))
         found.cookie = cookie or found.cookie
         found.seen = now
         return found
+
+    def drop(self, replica: Replica) -> None:
+        """Forget one that did not take a request."""
+        self._known.pop(replica.id, None)
 
     def forget(self, before: float) -> None:
         """Forget those that have not answered since, but for those that are answering."""
@@ -91,13 +101,3 @@ class Replicas:
                 if name not in found or model.get("state") == READY:
                     found[name] = model
         return found
-
-
-def listing(replica: Replica, models: Iterable[Mapping[str, Any]], load: Mapping[str, Any]) -> None:
-    """Note what a replica's ``/v1/models`` said."""
-    replica.models = {str(model["id"]): model for model in models}
-    replica.resident = frozenset(
-        name for name, model in replica.models.items() if model.get("state") == READY
-    )
-    busy = int(load.get("running", 0)) + int(load.get("waiting", 0))
-    replica.others = max(0, busy - replica.running)

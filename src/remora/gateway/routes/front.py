@@ -55,11 +55,9 @@ async def _catalogue(request: Request) -> tuple[Catalogue, bool]:
 def listed(found: Catalogue, *, awake: bool) -> list[dict[str, Any]]:
     """Entries of ``/v1/models``: those of the release, as far as known with what the other server
     says of the same version. While it sleeps nothing is loaded, but what failed stays failed."""
-    names = [card.id for card in found.cards] or list(found.seen)
-    cards = {card.id: card for card in found.cards}
     entries = []
-    for name in names:
-        card, seen = cards.get(name), dict(found.seen.get(name, {}))
+    for name in found.cards or found.seen:
+        card, seen = found.cards.get(name), dict(found.seen.get(name, {}))
         if card is not None:
             known = bool(seen) and (card.parent is None or seen.get("digest") == card.digest)
             unknown = {**model_body(card, SamplingParams()), "defaults": None}
