@@ -197,6 +197,22 @@ def test_kept_commands_run_as_they_are_and_are_the_endpoint() -> None:
     assert made.one(contracts.APPS).body["tags"] == {"remora-created-by": "inference"}
 
 
+def test_images_of_a_private_registry_are_pulled_by_an_identity() -> None:
+    identity = Azure().id_of("Microsoft.ManagedIdentity/userAssignedIdentities", "puller")
+    server = "example.azurecr.io"
+    made = deployed(acaAppName="chat", registryServer=server, registryIdentity=identity)
+    for name in ("chat", "chat-front"):
+        body = made.one(contracts.APPS, name).body
+        registries = body["properties"]["configuration"]["registries"]
+        assert registries == [{"server": server, "identity": identity}]
+        assert body["identity"] == {
+            "type": "UserAssigned",
+            "userAssignedIdentities": {identity: {}},
+        }
+    public = deployed(acaAppName="chat")
+    assert app(public, "chat")["configuration"]["registries"] == []
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_who_may_reach_the_endpoint(kept: bool) -> None:
     ranges = ["203.0.113.0/24", "198.51.100.7"]

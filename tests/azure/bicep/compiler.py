@@ -96,7 +96,7 @@ class _File:
         emitted["apiVersion"] = resource.api_version
         emitted["name"] = emitter.resource_name(resource)
         needs = Emitter(self._scope)
-        for key, value in resource.body.items:
+        for key, value in resource.body.plain.items():
             if key in {"name", "parent", "dependsOn"}:
                 continue
             if key == "scope":
@@ -105,7 +105,7 @@ class _File:
         return emitted | self._depends_on(resource.symbol, resource.body, needs, emitter)
 
     def _module(self, module: Module, emitter: Emitter) -> dict[str, Any]:
-        body = dict(module.body.items)
+        body = module.body.plain
         unknown = body.keys() - {"name", "scope", "params", "dependsOn"}
         if unknown:
             raise BicepError(f"{module.symbol}: {sorted(unknown)} is not known here")
@@ -125,7 +125,9 @@ class _File:
         emitted["properties"] = {
             "expressionEvaluationOptions": {"scope": "inner"},
             "mode": "Incremental",
-            "parameters": {key: {"value": needs.value(value)} for key, value in params.items},
+            "parameters": {
+                key: {"value": needs.value(value)} for key, value in params.plain.items()
+            },
             "template": inner,
         }
         return emitted | self._depends_on(module.symbol, module.body, needs, emitter)
@@ -172,7 +174,7 @@ def parameter(declared: Parameter, emitter: Emitter) -> dict[str, Any]:
 
 
 def _check_params(module: Module, params: Object, inner: Mapping[str, Any]) -> None:
-    given = {key for key, _ in params.items}
+    given = params.plain.keys()
     declared = inner.get("parameters", {})
     required = {key for key, value in declared.items() if "defaultValue" not in value}
     if given - declared.keys() or required - given:

@@ -77,7 +77,7 @@ class Emitter:
         if isinstance(expression, Array):
             return [self.value(item) for item in expression.items]
         if isinstance(expression, Object):
-            return {key: self.value(value) for key, value in expression.items}
+            return {self._key(key): self.value(value) for key, value in expression.items}
         return f"[{self.expression(expression)}]"
 
     def expression(self, node: Expression) -> str:
@@ -108,7 +108,10 @@ class Emitter:
     def _literal(self, node: Array | Object) -> str:
         if isinstance(node, Array):
             return f"createArray({', '.join(self.expression(item) for item in node.items)})"
-        pairs = (f"{_quoted(key)}, {self.expression(value)}" for key, value in node.items)
+        pairs = (
+            f"{_quoted(key) if isinstance(key, str) else self._text(key)}, {self.expression(value)}"
+            for key, value in node.items
+        )
         return f"createObject({', '.join(pairs)})"
 
     def _operation(self, node: Expression) -> str:
@@ -156,6 +159,9 @@ class Emitter:
             case Call(None, "resourceGroup", (name,)):
                 return name
         raise BicepError(f"the scope {scope} is not known here")
+
+    def _key(self, key: str | Text) -> str:
+        return key if isinstance(key, str) else f"[{self._text(key)}]"
 
     def _is_deployed(self, symbol: str) -> bool:
         return symbol in self._scope.resources or symbol in self._scope.modules

@@ -215,12 +215,13 @@ def _array(node: Node) -> Array:
 def _object(node: Node) -> Object:
     if node.type != "object":
         raise _fault(node, "an object is expected")
-    items: list[tuple[str, Expression]] = []
+    items: list[tuple[str | Text, Expression]] = []
     for child in _named(node):
         if child.type != "object_property":
             raise _fault(child, f"{child.type} is not known here")
         key, value = _named(child)
-        items.append((_literal(key) if key.type == "string" else _text(key), _expression(value)))
+        name = _string(key) if key.type == "string" else Text((_text(key),))
+        items.append((name if name.literal is None else name.literal, _expression(value)))
     if len(dict(items)) != len(items):
         raise _fault(node, "a key is there twice")
     return Object(tuple(items))

@@ -108,13 +108,21 @@ class Array:
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """``{...}``, in the order of the file."""
+    """``{...}``, in the order of the file; a key can have something put into it."""
 
-    items: tuple[tuple[str, Expression], ...]
+    items: tuple[tuple[str | Text, Expression], ...]
+
+    @property
+    def plain(self) -> dict[str, Expression]:
+        """The values by their keys, which must be literal here."""
+        values = {key: value for key, value in self.items if isinstance(key, str)}
+        if len(values) < len(self.items):
+            raise BicepError("a key with something put into it is not known here")
+        return values
 
     def get(self, key: str, default: Expression | None = None) -> Expression | None:
         """The value of a key."""
-        return dict(self.items).get(key, default)
+        return self.plain.get(key, default)
 
 
 Expression = (

@@ -54,6 +54,12 @@ param image string = 'docker.io/pytorch/pytorch:2.7.1-cuda12.6-cudnn9-runtime'
 @description('Image of the front: it needs the same Python, or Remora itself.')
 param frontImage string = 'docker.io/library/python:3.11-slim'
 
+@description('Registry of the images, such as example.azurecr.io, if it is a private one.')
+param registryServer string = ''
+
+@description('Resource id of a user-assigned identity that may pull from it.')
+param registryIdentity string = ''
+
 // How it scales.
 
 @description('Replicas with a GPU that stay when nobody asks. 0 costs nothing; the first request then waits for a start.')
@@ -158,31 +164,26 @@ var sizes = {
 }
 var size = sizes[gpuProfile]
 var profileName = empty(gpuProfileName) ? size.profile : gpuProfileName
-var consumptionProfiles = [{ name: 'Consumption', workloadProfileType: 'Consumption' }]
+var consumptionProfile = { name: 'Consumption', workloadProfileType: 'Consumption' }
 // Azure refuses counts for the serverless ones.
 var isServerless = startsWith(gpuProfile, 'Consumption-')
 var counts = isServerless ? {} : { minimumCount: 0, maximumCount: maximumInstanceCount }
 var gpuWorkloadProfile = union(counts, { name: profileName, workloadProfileType: gpuProfile })
-var gpuProfiles = gpuProfile == 'none' ? [] : [gpuWorkloadProfile]
-var profiles = empty(workloadProfiles) ? concat(consumptionProfiles, gpuProfiles) : workloadProfiles
+var usedProfiles = gpuProfile == 'none' ? [consumptionProfile] : [consumptionProfile, gpuWorkloadProfile]
+var profiles = empty(workloadProfiles) ? usedProfiles : workloadProfiles
 
 var here = toLower(resourceGroup().name)
 var makesStorageAccount = createStorageAccount && (toLower(storageAccountResourceGroup) == here)
 var makesFileShare = createFileShare && (toLower(storageAccountResourceGroup) == here)
 var makesEnvironment = createEnvironment && (toLower(acaEnvironmentResourceGroup) == here)
-var hasLogAnalyticsHere = toLower(acaLogAnalyticsResourceGroup) == here
-var makesLogAnalytics = makesEnvironment && createLogAnalytics && hasLogAnalyticsHere
+var makesLogAnalytics = makesEnvironment && createLogAnalytics && (toLower(acaLogAnalyticsResourceGroup) == here)
 
 var appTags = union(tags, { 'remora-created-by': 'inference' })
-var frontTag = keepCommands ? {} : { 'remora-front': frontAppName }
 var sharedTags = tagSharedResources ? appTags : tags
 
 var apiKey2Secrets = empty(apiKey2) ? [] : [{ name: 'api-key-2', value: apiKey2 }]
 var hfTokenSecrets = empty(hfToken) ? [] : [{ name: 'hf-token', value: hfToken }]
-var keySecrets = concat(apiKey2Secrets, [
-  { name: 'api-key', value: apiKey }
-  { name: 'admin-key', value: adminKey }
-])
+var keySecrets = concat(apiKey2Secrets, [{ name: 'api-key', value: apiKey }, { name: 'admin-key', value: adminKey }])
 var apiKey2Variables = empty(apiKey2) ? [] : [{ name: 'REMORA_API_KEY_2', secretRef: 'api-key-2' }]
 var hfTokenVariables = empty(hfToken) ? [] : [{ name: 'HF_TOKEN', secretRef: 'hf-token' }]
 var keyVariables = concat(apiKey2Variables, [
@@ -191,6 +192,10 @@ var keyVariables = concat(apiKey2Variables, [
   { name: 'REMORA_SHARE', value: mountPath }
 ])
 
+var registries = empty(registryServer) ? [] : [{ server: registryServer, identity: registryIdentity }]
+var pullIdentities = { '${registryIdentity}': {} }
+var identity = empty(registryIdentity) ? { type: 'None' } : { type: 'UserAssigned', userAssignedIdentities: pullIdentities }
+
 var storageName = keepCommands ? acaEnvironmentStorageName : readOnlyStorageName
 var volumes = [{ name: 'share', storageType: 'AzureFile', storageName: storageName }]
 var volumeMounts = [{ volumeName: 'share', mountPath: mountPath }]
@@ -198,14 +203,9 @@ var volumeMounts = [{ volumeName: 'share', mountPath: mountPath }]
 // Answers until the first deployment, then starts what was deployed.
 var start = ['python3', '-c', loadTextContent('placeholder.py')]
 var keptStart = ['/bin/bash', '-c', join(defaultCommands, '; ')]
-var ipRules = map(allowedIpRanges, (range, index) => {
-  name: 'allowed-${index}'
-  ipAddressRange: range
-  action: 'Allow'
-})
+var ipRules = map(allowedIpRanges, (range, i) => { name: 'allowed-${i}', ipAddressRange: range, action: 'Allow' })
 
-// A server's socket is open long before its model is loaded: a start may take as long as it needs
-// while /livez answers, and no request is sent to it until /readyz does.
+// A server answers /livez while it loads its model, and gets requests once it answers /readyz.
 var alive = { path: '/livez', port: port }
 var ready = { path: '/readyz', port: port }
 var serverProbes = [
@@ -302,12 +302,14 @@ module environmentStorage 'environment-storage.bicep' = {
 resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
   name: acaAppName
   location: location
-  tags: union(appTags, frontTag)
+  tags: union(appTags, keepCommands ? {} : { 'remora-front': frontAppName })
+  identity: identity
   properties: {
     environmentId: usedEnvironment.id
     workloadProfileName: profileName
     configuration: {
       activeRevisionsMode: 'Single'
+      registries: registries
       secrets: concat(keySecrets, hfTokenSecrets)
       ingress: {
         external: keepCommands && publicEndpoint
@@ -318,18 +320,16 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
       }
     }
     template: {
-      containers: [
-        {
-          name: 'remora'
-          image: image
-          command: keepCommands ? keptStart : start
-          args: keepCommands ? [] : ['serve']
-          env: concat(keyVariables, hfTokenVariables)
-          resources: { cpu: size.cpu, memory: size.memory }
-          volumeMounts: volumeMounts
-          probes: keepCommands ? keptProbes : serverProbes
-        }
-      ]
+      containers: [{
+        name: 'remora'
+        image: image
+        command: keepCommands ? keptStart : start
+        args: keepCommands ? [] : ['serve']
+        env: concat(keyVariables, hfTokenVariables)
+        resources: { cpu: size.cpu, memory: size.memory }
+        volumeMounts: volumeMounts
+        probes: keepCommands ? keptProbes : serverProbes
+      }]
       scale: {
         minReplicas: minReplicas
         maxReplicas: maximumInstanceCount
@@ -347,11 +347,13 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
   name: frontAppName
   location: location
   tags: appTags
+  identity: identity
   properties: {
     environmentId: usedEnvironment.id
     workloadProfileName: 'Consumption'
     configuration: {
       activeRevisionsMode: 'Single'
+      registries: registries
       secrets: keySecrets
       ingress: {
         external: publicEndpoint
@@ -361,23 +363,21 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
       }
     }
     template: {
-      containers: [
-        {
-          name: 'remora-front'
-          image: frontImage
-          command: start
-          args: ['front']
-          env: concat(keyVariables, [
-            { name: 'REMORA_UPSTREAM', value: 'https://${gpuApp.properties.configuration.ingress.fqdn}' }
-            { name: 'REMORA_COOLDOWN', value: string(minReplicas == 0 ? cooldownSeconds : 0) }
-            { name: 'REMORA_BUSY', value: string(concurrentRequests) }
-            { name: 'REMORA_MAX_HOURS_AWAKE', value: string(maxHoursAwake) }
-          ])
-          resources: { cpu: json('0.5'), memory: '1Gi' }
-          volumeMounts: volumeMounts
-          probes: serverProbes
-        }
-      ]
+      containers: [{
+        name: 'remora-front'
+        image: frontImage
+        command: start
+        args: ['front']
+        env: concat(keyVariables, [
+          { name: 'REMORA_UPSTREAM', value: 'https://${gpuApp.properties.configuration.ingress.fqdn}' }
+          { name: 'REMORA_COOLDOWN', value: string(minReplicas == 0 ? cooldownSeconds : 0) }
+          { name: 'REMORA_BUSY', value: string(concurrentRequests) }
+          { name: 'REMORA_MAX_HOURS_AWAKE', value: string(maxHoursAwake) }
+        ])
+        resources: { cpu: json('0.5'), memory: '1Gi' }
+        volumeMounts: volumeMounts
+        probes: serverProbes
+      }]
       // One replica: it knows which requests wait and how long the GPU was awake today.
       scale: {
         minReplicas: frontMinReplicas
