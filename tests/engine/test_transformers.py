@@ -16,7 +16,7 @@ import pytest
 from remora.backends.backend import Phase
 from remora.backends.engine_backend import EngineBackend
 from remora.engine.request import FinishReason
-from remora.errors import AdapterBroken, AdapterUnsupported
+from remora.errors import AdapterBroken, AdapterUnsupported, Conflict
 from tests.engine.tiny import (
     SECONDS,
     Tiny,
@@ -113,6 +113,19 @@ async def test_choices_and_adapters_that_take_turns_in_memory(tiny: Tinies, serv
             tiny("neox").expect(model, ids, both[0].tokens)
     assert backend.load().resident_adapters <= 1
     await until_idle(backend)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", ["all", "own"])
+async def test_a_merged_adapter_answers_as_peft_does(family: str, name: str, tiny: Tinies) -> None:
+    model = tiny(family)
+    async with serving(model.base, {}, merge=model.adapters[name]) as backend:
+        asked = [prompt(length) for length in (5, 40)]
+        answers = await asyncio.gather(*(ask(backend, "base", ids, greedy(12)) for ids in asked))
+        for ids, answer in zip(asked, answers, strict=True):
+            model.expect(name, ids, answer.tokens)
+        with pytest.raises(Conflict, match="merged"):
+            await backend.add_adapter("more", model.adapters["some"], replace=False)
 
 
 async def test_an_adapter_is_replaced_in_mid_stream(tiny: Tinies, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from remora.errors import ModelError
+from remora.formats.adapter_config import adapter_digest
 from remora.formats.safetensors_header import BrokenHeader, TensorEntry, read_header
 
 _RANGE_BYTES = 16 << 20
@@ -127,6 +128,11 @@ class Checkpoint:
             )
             for first in range(0, target.numel(), items)
         ]
+
+
+def merged_digest(base: str, adapter: Path) -> str:
+    """Digest of a model and of the adapter's folder that was merged into it."""
+    return hashlib.sha256(f"{base} {adapter_digest(adapter)}".encode()).hexdigest()
 
 
 def base_digest(folder: Path, checkpoint: Checkpoint) -> str:

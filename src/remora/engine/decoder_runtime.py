@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 import torch
 
 from remora.engine.assembly import cache_tokens
-from remora.engine.checkpoint import Checkpoint, Weights, base_digest
+from remora.engine.checkpoint import Checkpoint, Weights, base_digest, merged_digest
 from remora.engine.decoder import Decoder, sites_of
 from remora.engine.decoder_loader import load_decoder
 from remora.engine.decoder_scorer import DecoderScorer
@@ -25,7 +24,6 @@ from remora.engine.model_config import ModelConfig
 from remora.engine.options import EngineOptions
 from remora.engine.quantized import read_quantization
 from remora.engine.runner import ModelRunner
-from remora.formats.adapter_config import adapter_digest
 from remora.lora.adapter import Adapter
 from remora.lora.load import load_adapter
 from remora.lora.plan import AdapterPlan, plan_adapter
@@ -89,7 +87,7 @@ def load_decoder_runtime(
             plan = plan_adapter(merge, sites_of(config), max_rank=options.max_lora_rank)
             weights = merged = MergedCheckpoint(base, config, sites_of(config), plan)
             config = merged.config
-            digest = hashlib.sha256(f"{digest} {adapter_digest(merge)}".encode()).hexdigest()
+            digest = merged_digest(digest, merge)
         decoder = load_decoder(
             config,
             weights,

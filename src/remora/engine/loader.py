@@ -12,7 +12,7 @@ from remora.engine.model_config import read_model_config
 from remora.engine.options import EngineOptions
 from remora.engine.threads import use_threads
 from remora.engine.tokenizer_pool import TokenizerPool
-from remora.errors import ConfigError, UnsupportedModel
+from remora.errors import UnsupportedModel
 from remora.formats.prompt_template import PromptTemplate
 
 
@@ -32,14 +32,14 @@ def load_engine(
 
     Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
     """
+    if merge is not None and inspect is not None:
+        inspect(merge)
     on_progress("reading the configuration", 0.0)
     threads = use_threads(options.threads)
     try:
         config = read_model_config(folder)
     except UnsupportedModel as error:
         return _load_other(error, folder, options, threads, on_progress, inspect, prompts, merge)
-    if merge is not None and inspect is not None:
-        inspect(merge)
     runtime = load_decoder_runtime(folder, config, options, threads, on_progress, merge)
     tokenizers = TokenizerPool(folder, config.eos_ids, prompts)
     tokenizer = tokenizers.base if merge is None else tokenizers.of(merge)
@@ -63,13 +63,9 @@ def _load_other(
             f"{error}; transformers' code may, but {' and '.join(missing)} can't be imported",
             hint="Install it with `pip install 'remora-serve[transformers]'`.",
         ) from error
-    if merge is not None:
-        raise ConfigError(
-            f"{error}; on transformers' code no adapter can be merged",
-            hint="Serve the adapter beside its base, without merging.",
-        ) from error
     from remora.engine.transformers.runtime import load_transformers_runtime
 
-    runtime = load_transformers_runtime(folder, options, on_progress)
+    runtime = load_transformers_runtime(folder, options, on_progress, merge)
     tokenizers = TokenizerPool(folder, runtime.model.endings, prompts)
-    return assemble(runtime, tokenizers, tokenizers.base, options, threads, inspect)
+    tokenizer = tokenizers.base if merge is None else tokenizers.of(merge)
+    return assemble(runtime, tokenizers, tokenizer, options, threads, inspect)

@@ -150,6 +150,14 @@ class PeftAdapters:
                 self._peft.unload()
                 self._peft = None
 
+    def merge(self, adapter: PeftAdapter) -> None:
+        """Make an adapter a part of the model; it can't be taken off again."""
+        self.select(adapter)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._peft.merge_and_unload(adapter_names=[adapter.name])
+        self._peft = self._chosen = None
+
     def _attach(self, adapter: PeftAdapter, plan: PeftPlan, weights: Mapping[str, Tensor]) -> None:
         config = peft.LoraConfig.from_pretrained(plan.folder)
         config.inference_mode = True
@@ -183,6 +191,13 @@ class PeftAdapters:
             return None
         name = f"{parsed.module}.{parsed.role}"
         return name if name in self._base else None
+
+
+def merge_adapter(folder: Path, max_rank: int, model: Any) -> None:
+    """Make an adapter's folder a part of a model. Raises `AdapterError`."""
+    adapters = PeftAdapters(model)
+    plan = adapters.plan(folder, max_rank)
+    adapters.merge(adapters.add(plan, adapters.read(plan)))
 
 
 def _refuse_options(folder: Path, config: AdapterConfig) -> None:

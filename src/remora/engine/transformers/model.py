@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +92,17 @@ class CausalModel:
 
 
 def load_model(
-    folder: Path, dtype: torch.dtype, device: str, *, trust_remote_code: bool
+    folder: Path,
+    dtype: torch.dtype,
+    device: str,
+    *,
+    trust_remote_code: bool,
+    prepare: Callable[[Any], None] | None = None,
 ) -> CausalModel:
-    """Read a model's folder, safetensors only. Raises `ModelError`."""
+    """Read a model's folder, safetensors only. Raises `ModelError`.
+
+    ``prepare`` may change the model's weights, in float32, before they are rounded to ``dtype``.
+    """
     _refuse_remote_code(folder, trusted=trust_remote_code)
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -102,7 +110,7 @@ def load_model(
             warnings.simplefilter("ignore")
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
-                dtype=dtype,
+                dtype=torch.float32 if prepare else dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
@@ -120,6 +128,10 @@ def load_model(
             + (f" and {len(missing) - 1} more" if missing[1:] else ""),
             hint="Copy the model again; a file may be missing.",
         )
+    if prepare is not None:
+        prepare(model)
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(dtype)
     try:
         return CausalModel(model.to(device).eval(), folder, device)
     except UnsupportedModel:

@@ -6,18 +6,19 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from remora.engine.assembly import cache_tokens
-from remora.engine.checkpoint import Checkpoint, base_digest
+from remora.engine.checkpoint import Checkpoint, base_digest, merged_digest
 from remora.engine.device import choose_device, choose_dtype
 from remora.engine.errands import Errands
 from remora.engine.kv_rows import KVRows
 from remora.engine.options import EngineOptions
-from remora.engine.transformers.adapters import PeftAdapter, PeftPlan
+from remora.engine.transformers.adapters import PeftAdapter, PeftPlan, merge_adapter
 from remora.engine.transformers.model import CausalModel, load_model
 from remora.engine.transformers.runner import TransformersRunner
 from remora.engine.transformers.scorer import TransformersScorer
@@ -62,22 +63,34 @@ class TransformersRuntime:
 
 
 def load_transformers_runtime(
-    folder: Path, options: EngineOptions, on_progress: Callable[[str, float], None]
+    folder: Path,
+    options: EngineOptions,
+    on_progress: Callable[[str, float], None],
+    merge: Path | None = None,
 ) -> TransformersRuntime:
-    """Read a model that Remora's own decoder does not run.
+    """Read a model that Remora's own decoder does not run, with an adapter to ``merge`` into it.
 
-    Raises `ModelError`, or `ConfigError` for settings that this machine or model can't meet.
+    Raises `ModelError`, `AdapterError`, or `ConfigError` for settings that this machine or model
+    can't meet.
     """
     raw: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     _refuse_quantized(folder, raw)
     with Checkpoint(folder) as checkpoint:
         digest = base_digest(folder, checkpoint)
+    if merge is not None:
+        digest = merged_digest(digest, merge)
     device = choose_device(options.device)
     saved = str(raw.get("dtype") or raw.get("torch_dtype") or "float32")
     dtype = choose_dtype(options.dtype, device, saved)
     named = (raw.get("architectures") or [raw.get("model_type")])[0]
     on_progress(f"reading {named} into transformers, which serves it slower", 0.0)
-    model = load_model(folder, dtype, device, trust_remote_code=options.trust_remote_code)
+    model = load_model(
+        folder,
+        dtype,
+        device,
+        trust_remote_code=options.trust_remote_code,
+        prepare=partial(merge_adapter, merge, options.max_lora_rank) if merge else None,
+    )
     logger.warning(
         "%s is a %s, which Remora's own decoder does not run: it runs on transformers' modeling"
         " code, one sequence after another, and slower",
