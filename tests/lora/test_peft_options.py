@@ -199,7 +199,7 @@ MERGED = [
 async def test_a_merged_adapter_answers_as_peft_does(
     family: str, name: str, zoo: Callable[[str], Zoo], tiny: Callable[[str], Tiny]
 ) -> None:
-    animals = zoo(family)
+    animals = await asyncio.to_thread(zoo, family)
     folder = animals.folder / f"a{animals.names.index(name)}"
     async with serving(tiny(family).base, {}, merge=folder) as backend:
         for ids, answer in animals.asked[name]:
