@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks import load
+from benchmarks.findings import Finding, add_option, below, tell
 from benchmarks.load import Ask, BadAnswer, Collector
 from benchmarks.when_gone import when_gone
 
@@ -121,73 +122,80 @@ def under_load(folder: Path, port: int, tokens: int, *command: str) -> Swap:
     return Swap(end - begin, max(before), max(during))
 
 
-def measure(rounds: int, folder: Path) -> Iterator[str]:
-    """Every scenario; lines to print, each as soon as it is known."""
+def measure(rounds: int, folder: Path) -> Iterator[Finding]:
+    """Every scenario."""
     models = MODELS / SHAPE
-    tell("makes the model, unless it is there")
+    progress("makes the model, unless it is there")
     command = [sys.executable, "-m", "benchmarks.models", SHAPE, str(models)]
     subprocess.run(command, check=True)
     large, project = folder / "large", folder / PROJECT
     large_project(large, models)
-    tell("reads a base of 4 GiB")
+    progress("reads a base of 4 GiB")
     look_at = ("deploy", "--dry-run", "--share", str(folder))
     remora(large, *look_at)
     look = [remora(large, *look_at)[0] for _ in range(rounds)]
-    yield line("a look at a base of 4 GiB, known", look)
+    yield took("nothing to do, with a base of 4 GiB: check and survey", look, 2)
     make_project(project, models)
-    tell("deploys a base and eight adapters")
+    progress("deploys a base and eight adapters")
     first, event = remora(project, "deploy")
-    yield line("first deploy, until it is served", [first])
-    yield line("nothing to do", [remora(project, "deploy")[0] for _ in range(rounds)])
+    yield Finding("the first deploy, until it is served", "", f"{first:.2f} s", met=None)
+    yield took(
+        "a deploy with nothing to do", [remora(project, "deploy")[0] for _ in range(rounds)], 2
+    )
     port = urlsplit(str(event["url"])).port
     assert port is not None
-    tell("tries how fast eight streams are")
+    progress("tries how fast eight streams are")
     tokens = tokens_of(port)
     swaps, backs = [], []
     for number in range(rounds):
-        tell(f"replaces an adapter and takes it back, while {STREAMS} stream {tokens} tokens")
+        progress(f"replaces an adapter and takes it back, while {STREAMS} stream {tokens} tokens")
         replace_weights(project, models, number)
         swaps.append(under_load(project, port, tokens, "deploy"))
         backs.append(under_load(project, port, tokens, "rollback"))
-    yield told("an adapter replaced, live and proved", swaps)
-    yield told("rolled back", backs)
+    yield took("an adapter replaced, live and proved", [swap.seconds for swap in swaps], 3)
+    yield paused("... the longest pause of the eight streams meanwhile", swaps)
+    yield took("rolled back", [swap.seconds for swap in backs], 1)
+    yield paused("... the longest pause of the eight streams meanwhile", backs)
 
 
-def tell(doing: str) -> None:
+def progress(doing: str) -> None:
     """Say what is done now."""
     print(f"... {doing}", file=sys.stderr, flush=True)
 
 
 def replace_weights(project: Path, models: Path, number: int) -> None:
-    """Give the first adapter the weights of another one."""
+    """Give the first adapter the weights of another one, as a version that was never there."""
     other = models / "adapters" / f"a{1 + number % (STREAMS - 1)}" / "adapter_model.safetensors"
-    shutil.copyfile(other, project / "adapters" / "a0" / other.name)
+    own = project / "adapters" / "a0"
+    shutil.copyfile(other, own / other.name)
+    config = json.loads((own / "adapter_config.json").read_text("utf-8"))
+    config["revision"] = f"version-{number}"
+    (own / "adapter_config.json").write_text(json.dumps(config), "utf-8")
 
 
-def line(what: str, seconds: Sequence[float]) -> str:
-    """One line: the median of a command's times."""
-    return f"{what:<38} {statistics.median(seconds):6.2f} s"
+def took(what: str, seconds: Sequence[float], most: float) -> Finding:
+    """The median of a command's times."""
+    spread = f" ({min(seconds):.2f}-{max(seconds):.2f})"
+    return below(what, statistics.median(seconds), most, "s", spread)
 
 
-def told(what: str, swaps: Sequence[Swap]) -> str:
-    """The same, with the streams' pauses."""
+def paused(what: str, swaps: Sequence[Swap]) -> Finding:
+    """The streams' longest pause while a command ran, and before."""
     during = statistics.median(swap.during for swap in swaps)
     before = statistics.median(swap.before for swap in swaps)
-    return (
-        f"{line(what, [swap.seconds for swap in swaps])}; longest pause of {STREAMS} streams"
-        f" {during * 1000:.0f} ms, {during / before:.1f} times that before"
-    )
+    return below(what, 1000 * during, 300, "ms", f", {1000 * before:.0f} ms before")
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploys", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
+    add_option(parser)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="remora-deploys-"))
     with when_gone(folder / PROJECT, [*REMORA, "down"]):
-        for figure in measure(options.rounds, folder):
-            print(figure, flush=True)
+        found = list(measure(options.rounds, folder))
+    tell("deploys", "Deploying on this machine", found, page=options.page)
     return 0
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import load
+from benchmarks.findings import Finding, add_option, at_least, below, tell
 from benchmarks.load import CHAT, Ask
 from benchmarks.paced_server import MODEL
 from benchmarks.servers import Server, free_port, running
@@ -130,20 +131,26 @@ def main() -> None:
     parser.add_argument("--project", type=Path, help="serve this behind the front")
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
+    add_option(parser)
     options = parser.parse_args()
-    show("start, without pages", start(3), "{:.2f} s".format)
+    starts = start(3)
     with both(options.project) as ways:
         directly, through = latency(ways, options.requests)
         show("a request, directly", directly, lambda s: f"{1000 * s:.2f} ms")
         show("a request, through the front", through, lambda s: f"{1000 * s:.2f} ms")
         added = statistics.median(through) - statistics.median(directly)
-        print(f"added at the median: {1000 * added:.2f} ms (asked: under 3 ms)", flush=True)
         direct, relayed, costs = throughput(ways, options.rounds)
         show(f"{STREAMS} streams, directly", direct, "{:.0f} tokens/s".format)
         show(f"{STREAMS} streams, through the front", relayed, "{:.0f} tokens/s".format)
-        lost = 1 - statistics.median(relayed) / statistics.median(direct)
-        print(f"lost: {lost:.1%} (asked: at most 10 %)", flush=True)
-        show("the front's processor time a token", costs, lambda s: f"{1e6 * s:.0f} µs")
+        kept = statistics.median(relayed) / statistics.median(direct)
+    cost = f"{1e6 * statistics.median(costs):.0f} µs"
+    found = [
+        below("start, without pages", statistics.median(starts), 3, "s"),
+        below("a request takes longer through the front", 1000 * added, 3, "ms"),
+        at_least(f"throughput of {STREAMS} streams, of that without a front", kept, 0.9),
+        Finding("the front's processor time for a token", "", cost, met=None),
+    ]
+    tell("front", "The front", found, page=options.page)
 
 
 if __name__ == "__main__":
