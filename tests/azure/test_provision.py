@@ -364,6 +364,14 @@ def test_each_value_is_explained(azure: AzureDouble, remora: Remora, project: Pa
     assert not any("key" in name.lower() for name in said)
 
 
+def test_another_app_than_the_config_names_is_told(
+    azure: AzureDouble, remora: Remora, project: Path
+) -> None:
+    put(project, "inference.config.json", {"RESOURCE_GROUP_NAME": GROUP, "ACA_APP_NAME": "mine"})
+    told = [found.get("message", "") for found in provision(remora, project, "--explain").events]
+    assert any(f"acaAppName mine, and this plan is for {APP}" in message for message in told)
+
+
 def test_ai_toolkits_commands_run_where_they_are_kept(
     azure: AzureDouble, remora: Remora, project: Path
 ) -> None:

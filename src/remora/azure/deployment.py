@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from remora.azure.clients import Clients
 
-NAME = "remora-inference"
 PORTAL = "https://portal.azure.com/#view/HubsExtension/DeploymentDetailsBlade/~/overview/id/"
 _ENDED = {"succeeded", "failed", "canceled"}
 _DURATION = re.compile(r"P(?:(\d+)D)?T?(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?")
@@ -51,11 +50,11 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The deployment of inference in one resource group."""
+    """A deployment of that name in a resource group, begun or not."""
 
     clients: Clients
     group: str
-    name: str = NAME
+    name: str
 
     @property
     def portal(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from remora.azure.app_keys import HF_TOKEN, AppKeys, keys_from, read_secrets
@@ -16,7 +16,7 @@ from remora.azure.inventory import APP, ENVIRONMENT, find
 from remora.azure.parameters import Origin
 from remora.azure.places import create_group
 from remora.azure.preflight import Wanted, problems
-from remora.azure.request import Request, Resolved, resolve_request
+from remora.azure.request import Resolved
 from remora.azure.sizes import cost_of
 from remora.errors import AzureError
 
@@ -29,7 +29,6 @@ class Plan:
     """What would be deployed. ``values`` are what the template is given, secrets included;
     ``profiles`` what an environment that is left as it is must have besides."""
 
-    request: Request
     resolved: Resolved
     values: Mapping[str, Any] = field(repr=False)
     profiles: tuple[dict[str, Any], ...]
@@ -45,12 +44,18 @@ class Plan:
         return not self.is_new_secret and all(one.action is Action.NONE for one in self.changes)
 
 
-def make_plan(clients: Clients, request: Request) -> Plan:
-    """Ask Azure what is there, what is missing, and what would go wrong; nothing is changed.
+def deployment_of(clients: Clients, resolved: Resolved) -> Deployment:
+    """The deployment of an app, begun or not. Each app of a group has one of its own."""
+    app = resolved.values["acaAppName"]
+    return Deployment(clients, resolved.request.group.name, f"remora-{app}")
+
+
+def make_plan(clients: Clients, resolved: Resolved) -> Plan:
+    """Ask Azure what is missing, and what would go wrong; nothing is changed.
 
     Where something would go wrong, changes are not asked for.
     """
-    resolved = resolve_request(clients, request)
+    request = resolved.request
     group, names, existing = request.group, resolved.values, resolved.existing
     server = find(existing.resources, APP, names["acaAppName"])
     known = read_secrets(clients, group.name, server.name) if server else {}
@@ -66,9 +71,8 @@ def make_plan(clients: Clients, request: Request) -> Plan:
         is_new=server is None,
     )
     plan = Plan(
-        request=request,
         resolved=resolved,
-        values=_values(request, resolved, keys),
+        values=_values(resolved, keys),
         profiles=tuple(added_profiles(existing, gpu=gpu, most=most)),
         keys=keys,
         changes=(),
@@ -82,22 +86,21 @@ def make_plan(clients: Clients, request: Request) -> Plan:
 def begin(clients: Clients, plan: Plan) -> None:
     """Begin what was planned. A resource group that is missing is made, and an environment that
     is left as it is gets its workload profile."""
-    group = create_group(clients, plan.request.group)
+    create_group(clients, plan.resolved.request.group)
     environment = plan.resolved.existing.environment
     if plan.profiles and environment is not None:
         set_profiles(clients, environment, plan.profiles)
-    Deployment(clients, group.name).begin(plan.request.template.content, plan.values)
+    template = plan.resolved.request.template.content
+    deployment_of(clients, plan.resolved).begin(template, plan.values)
 
 
 def _with_changes(clients: Clients, plan: Plan) -> Plan:
-    from dataclasses import replace
-
-    group, template = plan.request.group, plan.request.template.content
+    group, template = plan.resolved.request.group, plan.resolved.request.template.content
     if not group.exists:
         changes = new_resources(group.name, plan.resolved.values)
     else:
         # An app on a workload profile that is yet to be added would be refused.
-        changes = Deployment(clients, group.name).what_if(
+        changes = deployment_of(clients, plan.resolved).what_if(
             template, plan.values, ask_providers=not plan.profiles
         )
     left = left_alone(plan.resolved.existing)
@@ -111,7 +114,7 @@ def _with_changes(clients: Clients, plan: Plan) -> Plan:
     return replace(plan, changes=(*changes, *left))
 
 
-def _values(request: Request, resolved: Resolved, keys: AppKeys) -> dict[str, Any]:
+def _values(resolved: Resolved, keys: AppKeys) -> dict[str, Any]:
     """What is sent: what somebody said, and the secrets. Defaults are the template's own."""
     said = {
         name: {"value": one.value}
@@ -124,7 +127,7 @@ def _values(request: Request, resolved: Resolved, keys: AppKeys) -> dict[str, An
         "adminKey": keys.admin,
         "hfToken": keys.hf_token,
     }
-    known = request.template.parameters
+    known = resolved.request.template.parameters
     given = {name: {"value": text} for name, text in secrets.items() if text and name in known}
     file = resolved.files.inference
     vault = {name: {"reference": one} for name, one in (file.references if file else {}).items()}

@@ -44,6 +44,7 @@ class Request:
 class Resolved:
     """Every parameter with its origin, the files that were read, and what is there."""
 
+    request: Request
     parameters: Mapping[str, Parameter]
     files: ProjectFiles
     existing: Existing
@@ -56,12 +57,18 @@ class Resolved:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of how they were found."""
-        values = self.values
+        notes, values = list(self.files.notes), self.values
+        for key, name in self.files.provisioned.items():
+            if name and name != values.get(key):
+                notes.append(
+                    f"infra/inference.config.json says {key} {name}, and this plan is for"
+                    f" {values.get(key)}: the parameters file can name it"
+                )
         if values.get("keepCommands"):
-            return (*self.files.notes, KEPT)
-        if not starts_gradio_chat(values.get("defaultCommands")):
-            return self.files.notes
-        return (*self.files.notes, REPLACED)
+            notes.append(KEPT)
+        elif starts_gradio_chat(values.get("defaultCommands")):
+            notes.append(REPLACED)
+        return tuple(notes)
 
 
 def resolve_request(clients: Clients, request: Request) -> Resolved:
@@ -80,7 +87,7 @@ def resolve_request(clients: Clients, request: Request) -> Resolved:
         _check(request.template, parameter)
     if parameters.get("keepCommands") and parameters["keepCommands"].value:
         _check_commands(parameters)
-    return Resolved(parameters, files, existing)
+    return Resolved(request, parameters, files, existing)
 
 
 def _resolve(request: Request, files: ProjectFiles, decided: Source | None) -> dict[str, Parameter]:

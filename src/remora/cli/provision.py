@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from remora.cli.options import AsJson, ProjectFolder
-from remora.cli.output import INTERRUPTED, Output
+from remora.cli.output import Output
 
 if TYPE_CHECKING:
     from remora.azure.clients import Clients
-    from remora.azure.deployment import Deployment
     from remora.azure.parameters import Source
     from remora.azure.provision import Plan
-    from remora.azure.request import Request
+    from remora.azure.request import Request, Resolved
 
 
 def provision(
@@ -66,7 +62,9 @@ def provision(
     """
     from remora.azure.clients import azure_clients
     from remora.azure.config_file import is_provisioned
+    from remora.azure.provision import deployment_of
     from remora.azure.request import resolve_request
+    from remora.cli.following import follow, interruptible
     from remora.cli.plan_table import tell_parameters
 
     output, folder = Output(json), (project or Path.cwd()).absolute()
@@ -77,14 +75,21 @@ def provision(
         clients, request = _request(
             output, signed_in, folder, subscription, resource_group, options, template, prices
         )
+        resolved = resolve_request(clients, request)
+        for note in (request.template.origin, *resolved.notes):
+            output.say("note", f"- {note}", message=note)
         if explain:
-            resolved = resolve_request(clients, request)
-            _tell_notes(output, (request.template.origin, *resolved.notes))
             tell_parameters(output, resolved.parameters)
             return
-        made = _plan(output, clients, request)
+        running = deployment_of(clients, resolved)
+        if request.group.exists and running.is_running():
+            output.say("following", "A deployment is running already; it is followed.")
+            with interruptible(output, running):
+                follow(output, running, folder)
+            return
+        made = _plan(output, clients, resolved)
         output.say("phase", phase="plan", seconds=round(time.perf_counter() - begin, 2))
-        if made is None or plan:
+        if plan:
             return
         if made.changes_nothing and is_provisioned(folder):
             output.say("unchanged", "\nAll is as it should be; nothing was changed.")
@@ -154,20 +159,12 @@ def _request(
     return clients, Request(folder, group, found, options, table, token)
 
 
-def _plan(output: Output, clients: Clients, request: Request) -> Plan | None:
-    """The plan, told; None if a deployment runs already and was followed."""
-    from remora.azure.deployment import Deployment
+def _plan(output: Output, clients: Clients, resolved: Resolved) -> Plan:
+    """The plan, told. Raises the first of the problems that stand in the way, if there are any."""
     from remora.azure.provision import make_plan
     from remora.cli.plan_table import tell_plan
 
-    running = Deployment(clients, request.group.name)
-    if request.group.exists and running.is_running():
-        output.say("following", "A deployment is running already; it is followed.")
-        with _interruptible(output, running):
-            _follow(output, running, request.project)
-        return None
-    made = make_plan(clients, request)
-    _tell_notes(output, (request.template.origin, *made.resolved.notes))
+    made = make_plan(clients, resolved)
     for problem in made.problems:
         text = f"problem: {problem}\n   hint: {problem.hint}"
         output.say("problem", text, message=str(problem), hint=problem.hint)
@@ -180,15 +177,15 @@ def _plan(output: Output, clients: Clients, request: Request) -> Plan | None:
 
 
 def _run(output: Output, clients: Clients, plan: Plan, *, yes: bool) -> None:
-    from remora.azure.deployment import Deployment
-    from remora.azure.provision import begin
+    from remora.azure.provision import begin, deployment_of
     from remora.cli.choose import confirm
+    from remora.cli.following import follow, interruptible
 
     if not confirm(output, "Deploy this?", yes=yes):
         output.say("declined", "Nothing was changed.")
         return
-    deployment = Deployment(clients, plan.request.group.name)
-    with _interruptible(output, deployment):
+    deployment = deployment_of(clients, plan.resolved)
+    with interruptible(output, deployment):
         begin(clients, plan)
         if plan.keys.made and not plan.resolved.values.get("keepCommands"):
             output.say(
@@ -197,61 +194,4 @@ def _run(output: Output, clients: Clients, plan: Plan, *, yes: bool) -> None:
                 "It is kept as the secret api-key of the app.",
                 key=plan.keys.api,
             )
-        _follow(output, deployment, plan.request.project)
-
-
-def _follow(output: Output, deployment: Deployment, project: Path) -> None:
-    from remora.azure.config_file import (
-        INFERENCE_CONFIG,
-        InferenceConfig,
-        write_inference_config,
-    )
-    from remora.cli.deployment_view import DeploymentView
-
-    started = time.perf_counter()
-    output.say("phase", phase="deploy", seconds=None)
-    output.say("portal", f"Azure shows it at {deployment.portal}", url=deployment.portal)
-    with DeploymentView(output) as view:
-        config = InferenceConfig.from_outputs(deployment.follow(view))
-    write_inference_config(project, config)
-    seconds = time.perf_counter() - started
-    output.say("phase", phase="deploy", seconds=round(seconds, 2))
-    output.say(
-        "provisioned",
-        f"Provisioned in {seconds:.0f} s; {INFERENCE_CONFIG.as_posix()} is written."
-        " `remora deploy` brings your models there.",
-        config=config.model_dump(by_alias=True),
-    )
-    url = f"https://{config.aca_app_endpoint}"
-    output.say("endpoint", url, url=url)
-
-
-@contextmanager
-def _interruptible(output: Output, deployment: Deployment) -> Iterator[None]:
-    """Ctrl-C ends the command; the user says whether the deployment goes on without it."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if deployment.is_running():
-            _interrupted(output, deployment)
-        sys.exit(INTERRUPTED)
-
-
-def _interrupted(output: Output, deployment: Deployment) -> None:
-    from remora.cli.choose import is_asked
-
-    asked = not output.as_json and is_asked()
-    if asked and not typer.confirm("\nLeave the deployment running?", default=True):
-        deployment.cancel()
-        output.say("cancelled", "Cancelled; what was made stays.")
-        return
-    output.say(
-        "left_running",
-        "It goes on without us. `remora provision` follows it again.",
-        portal=deployment.portal,
-    )
-
-
-def _tell_notes(output: Output, notes: tuple[str, ...]) -> None:
-    for note in notes:
-        output.say("note", f"- {note}", message=note)
+        follow(output, deployment, plan.resolved.request.project)
