@@ -116,8 +116,7 @@ param adminKey string
 @secure()
 param hfToken string = ''
 
-// What exists already. A resource that would be created and exists is updated to what the template
-// says.
+// What exists already. What is created and exists is updated to what the template says.
 
 @description('Creates or updates the storage account. false leaves it as it is.')
 param createStorageAccount bool = true
@@ -193,8 +192,9 @@ var keyVariables = concat(apiKey2Variables, [
 ])
 
 var registries = empty(registryServer) ? [] : [{ server: registryServer, identity: registryIdentity }]
-var pullIdentities = { '${registryIdentity}': {} }
-var identity = empty(registryIdentity) ? { type: 'None' } : { type: 'UserAssigned', userAssignedIdentities: pullIdentities }
+var identity = empty(registryIdentity)
+  ? { type: 'None' }
+  : { type: 'UserAssigned', userAssignedIdentities: { '${registryIdentity}': {} } }
 
 var storageName = keepCommands ? acaEnvironmentStorageName : readOnlyStorageName
 var volumes = [{ name: 'share', storageType: 'AzureFile', storageName: storageName }]
@@ -203,7 +203,7 @@ var volumeMounts = [{ volumeName: 'share', mountPath: mountPath }]
 // Answers until the first deployment, then starts what was deployed.
 var start = ['python3', '-c', loadTextContent('placeholder.py')]
 var keptStart = ['/bin/bash', '-c', join(defaultCommands, '; ')]
-var ipRules = map(allowedIpRanges, (range, i) => { name: 'allowed-${i}', ipAddressRange: range, action: 'Allow' })
+var ipRules = map(allowedIpRanges, (cidr, i) => { name: 'allowed-${i}', ipAddressRange: cidr, action: 'Allow' })
 
 // A server answers /livez while it loads its model, and gets requests once it answers /readyz.
 var alive = { path: '/livez', port: port }
