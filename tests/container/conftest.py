@@ -26,7 +26,7 @@ def shelf(tmp_path: Path) -> Shelf:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What pip takes packages from: nothing but the wheels of what is installed here."""
     folder = tmp_path_factory.mktemp("wheels") / "wheels"
-    make_wheels(lines_of(requirements_of(Role.SERVE)), folder)
+    make_wheels(lines_of(*requirements_of(Role.SERVE, transformers=True)), folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_NO_INDEX", "1")
         patch.setenv("PIP_FIND_LINKS", str(folder))
@@ -39,5 +39,6 @@ def state(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Path:
     """A project's state that has the archive already."""
     folder = tmp_path_factory.mktemp("state")
     cache = DigestCache(folder / "digests.json")
-    build(Role.SERVE, this_runtime(), folder, recipe(Role.SERVE, this_runtime(), cache))
+    serve = requirements_of(Role.SERVE)
+    build(serve, this_runtime(), folder, recipe(serve, this_runtime(), cache))
     return folder

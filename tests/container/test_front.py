@@ -23,7 +23,7 @@ pytestmark = [
 
 
 def test_it_starts_and_shows_its_pages(tmp_path: Path) -> None:
-    site = linked(lines_of(requirements_of(Role.FRONT)), tmp_path / "site")
+    site = linked(lines_of(*requirements_of(Role.FRONT)), tmp_path / "site")
     (site / "remora").symlink_to(Path(remora.__file__).parent)
     python = getattr(sys, "_base_executable", sys.executable)
     command = [python, "-m", "remora", "front", "--upstream", "http://127.0.0.1:9", "--port", "0"]

@@ -21,6 +21,7 @@ from tests.reconcile.conftest import Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = this_runtime()
+SERVE = requirements_of(Role.SERVE)
 
 
 def test_what_is_brought_is_what_the_package_requires_but_pytorch() -> None:
@@ -33,11 +34,14 @@ def test_what_is_brought_is_what_the_package_requires_but_pytorch() -> None:
         inner = [name for line in own for name in re.findall(r"[\w-]+", line.partition("[")[2])]
         return set(lines) - own | {line for name in inner for line in required(name)}
 
-    def brought(role: Role) -> set[str]:
-        return set(lines_of(requirements_of(role)))
+    def brought(role: Role, *, transformers: bool = False) -> set[str]:
+        return set(lines_of(*requirements_of(role, transformers=transformers)))
 
     serve = set(project["dependencies"]) | required("serve")
-    assert brought(Role.SERVE) == {line for line in serve if not line.startswith("torch")}
+    serve = {line for line in serve if not line.startswith("torch")}
+    assert brought(Role.SERVE) == serve
+    further = {line for line in required("transformers") if not line.startswith("torch")}
+    assert brought(Role.SERVE, transformers=True) == serve | further
     gateway = {line for line in required("serve") if re.match("starl|uvi|uvl|httpt|prom", line)}
     assert brought(Role.FRONT) == set(project["dependencies"]) | gateway | required("ui")
 
@@ -45,7 +49,7 @@ def test_what_is_brought_is_what_the_package_requires_but_pytorch() -> None:
 @pytest.mark.slow
 def test_the_archive_holds_remora_and_its_packages_and_nothing_compiled(state: Path) -> None:
     cache = DigestCache(state / "digests.json")
-    archive = build(Role.SERVE, HERE, state, recipe(Role.SERVE, HERE, cache))
+    archive = build(SERVE, HERE, state, recipe(SERVE, HERE, cache))
     with zipfile.ZipFile(archive) as packed:
         names = set(packed.namelist())
         assert packed.read("remora/__init__.py") == Path(remora.__file__).read_bytes()
@@ -55,15 +59,25 @@ def test_the_archive_holds_remora_and_its_packages_and_nothing_compiled(state: P
 
 
 @pytest.mark.slow
+def test_transformers_comes_with_all_it_needs_but_pytorch(state: Path) -> None:
+    cache = DigestCache(state / "digests.json")
+    files = requirements_of(Role.SERVE, transformers=True)
+    with zipfile.ZipFile(build(files, HERE, state, recipe(files, HERE, cache))) as packed:
+        tops = {name.partition("/")[0] for name in packed.namelist()}
+    assert {"transformers", "peft", "accelerate", "uvicorn"} <= tops
+    assert not [name for name in tops if name.partition("-")[0] in {"torch", "nvidia", "triton"}]
+
+
+@pytest.mark.slow
 def test_another_python_is_another_recipe_and_what_has_no_wheel_is_told(
     wheels: Path, tmp_path: Path
 ) -> None:
     cache = DigestCache(tmp_path / "digests.json")
     other = Runtime("2.7", "linux", "x86_64")
-    assert recipe(Role.SERVE, other, cache) != recipe(Role.SERVE, HERE, cache)
-    assert recipe(Role.SERVE, HERE, cache) != recipe(Role.FRONT, HERE, cache)
+    assert recipe(SERVE, other, cache) != recipe(SERVE, HERE, cache)
+    assert recipe(SERVE, HERE, cache) != recipe(requirements_of(Role.FRONT), HERE, cache)
     with pytest.raises(ReleaseError, match=r"can't be installed for Python 2\.7 on linux_x86_64"):
-        build(Role.SERVE, other, tmp_path, recipe(Role.SERVE, other, cache))
+        build(SERVE, other, tmp_path, recipe(SERVE, other, cache))
 
 
 def bring_to(share: HookedShare, state: Path, served: Content | None) -> RuntimeArchive:
@@ -105,8 +119,8 @@ def test_a_new_runtime_restarts_the_server_and_a_new_front_does_not(shelf: Shelf
 
 def test_the_image_has_the_packages_that_an_archive_has_and_starts_as_one() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    assert all(f"/requirements/{requirements_of(role).name}" in text for role in Role)
-    assert f"source={requirements_of(Role.SERVE).parent.relative_to(ROOT).as_posix()}," in text
+    assert all(f"/requirements/{requirements_of(role)[0].name}" in text for role in Role)
+    assert f"source={SERVE[0].parent.relative_to(ROOT).as_posix()}," in text
     assert 'ENTRYPOINT ["python3", "-m", "remora.container.start"]' in text
     copied = re.findall(r"^COPY (?!--)(.*) \S+$", text, re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()

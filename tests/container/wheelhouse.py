@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 def make_wheels(requirements: Iterable[str], folder: Path) -> None:
     """A wheel of each package that these requirements lead to, as far as it is installed."""
     folder.mkdir(parents=True)
-    for package in _packages(requirements):
+    for package in _packages(requirements, without=["torch"]):
         _pack(package, folder)
 
 
@@ -29,18 +29,20 @@ def linked(requirements: Iterable[str], folder: Path) -> Path:
     return folder
 
 
-def lines_of(file: Path) -> list[str]:
-    """The requirements in a file."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+def lines_of(*files: Path) -> list[str]:
+    """The requirements in files."""
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
     return [line for line in lines if not line.startswith("#")]
 
 
-def _packages(requirements: Iterable[str]) -> Iterator[Distribution]:
+def _packages(
+    requirements: Iterable[str], *, without: Collection[str] = ()
+) -> Iterator[Distribution]:
     open_, done = list(requirements), set[str]()
     while open_:
         found = _NAME.match(open_.pop().strip())
         name = found[0].lower().replace("_", "-") if found else ""
-        if not name or name in done:
+        if not name or name in {*done, *without}:
             continue
         done.add(name)
         try:

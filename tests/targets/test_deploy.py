@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -94,7 +95,7 @@ class Scene:
     project: Project
     target: FollowingTarget
 
-    def deploy(self, check: Callable[[], None] = lambda: None) -> Deployed:
+    def deploy(self, check: Callable[[], bool] = lambda: False) -> Deployed:
         project = find_project(self.project.folder)
         return Deployment(project, self.target, Provenance("me"), check).run()
 
@@ -158,13 +159,13 @@ def test_ctrl_c_leaves_the_old_release(scene: Scene, stage: str) -> None:
     first = scene.deploy()
     scene.change("better")
 
-    def interrupt() -> None:
+    def interrupt() -> NoReturn:
         raise KeyboardInterrupt
 
     if stage == "start":
         scene.target.on_start = interrupt
     with pytest.raises(KeyboardInterrupt):
-        scene.deploy(interrupt if stage == "check" else lambda: None)
+        scene.deploy(interrupt if stage == "check" else lambda: False)
     assert scene.now() == first.release
     scene.target.on_start = lambda: None
     assert scene.deploy().changes

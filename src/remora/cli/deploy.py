@@ -102,16 +102,18 @@ def _project(folder: Path, target: LocalTarget | AzureTarget) -> tuple[Project, 
     return discovered_project(folder.absolute(), found), found
 
 
-def _check(output: Output, project: Project, open_folder: Callable[[Path], Folder]) -> None:
+def _check(output: Output, project: Project, open_folder: Callable[[Path], Folder]) -> bool:
+    """Tell what the checks find; returns whether transformers' code has to run the base model."""
     from remora.cli.check import show_diagnostic
     from remora.engine.families import FAMILIES
     from remora.project.checks.checker import check_project
-    from remora.project.checks.rules import Severity
+    from remora.project.checks.rules import BASE_ARCHITECTURE, Severity
 
-    wrong = []
+    wrong, others_code = [], False
     for diagnostic in check_project(project, FAMILIES, open_folder):
         if diagnostic.rule.severity is not Severity.NOTE:
             show_diagnostic(output, diagnostic)
+        others_code |= diagnostic.rule is BASE_ARCHITECTURE
         if diagnostic.rule.severity is Severity.ERROR:
             wrong.append(diagnostic.model)
     if wrong:
@@ -119,6 +121,7 @@ def _check(output: Output, project: Project, open_folder: Callable[[Path], Folde
             f"nothing was deployed: {', '.join(dict.fromkeys(wrong))} can't be served",
             hint="The lines above say what to do; `remora check` prints them again.",
         )
+    return others_code
 
 
 def _tell_missing(output: Output, survey: Survey, project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from remora.container import start
-from remora.container.runtime_archive import build, recipe
+from remora.container.runtime_archive import build, recipe, requirements_of
 from remora.release.blobs import blob, stored
 from remora.release.digests import DigestCache
 from remora.release.documents import write_document
@@ -32,10 +32,12 @@ def bring(
     cache: DigestCache,
     state: Path,
     *,
+    transformers: bool = False,
     listener: Listener = silent,
 ) -> dict[Role, RuntimeArchive] | None:
     """What a release's manifest says of its containers' runtimes; None for no roles.
 
+    ``transformers`` says that the base model runs on its code, and so needs it.
     What the ``served`` release has of the same recipe is taken as it is, whoever built it: then
     nothing is built, asked or sent. ``state`` keeps what need not be made twice. Raises
     `ReleaseError` for what can't be built, and `ShareError`.
@@ -44,13 +46,16 @@ def bring(
     found: dict[Role, RuntimeArchive] = {}
     missing: dict[Role, str] = {}
     for role in sorted(roles):
-        wanted = recipe(role, runtime, cache)
+        wanted = recipe(requirements_of(role, transformers=transformers), runtime, cache)
         if (archive := known.get(role)) and archive.recipe == wanted:
             found[role] = archive
         else:
             missing[role] = wanted
     if missing:
-        archives = {role: build(role, runtime, state, wanted) for role, wanted in missing.items()}
+        archives = {
+            role: build(requirements_of(role, transformers=transformers), runtime, state, wanted)
+            for role, wanted in missing.items()
+        }
         digests = _sent(archives, share, cache, state, listener)
         program = Path(start.__file__).read_bytes()
         write_document(share, START, program, replace=True)

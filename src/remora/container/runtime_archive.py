@@ -7,7 +7,7 @@ that is installed here, be it from a wheel or to be edited.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import remora
@@ -20,32 +20,40 @@ from remora.release.runtime import Runtime
 
 _FORMAT = "1"  # changes where the same files make another archive
 
+# What PEFT asks for, and the image brings; its version is that of the default image.
+_IMAGE = {"torch": "2.7.1"}
+
 # Of the command line's machine alone: a container has no use for it.
 _STAYS = {"azure"}
 
 
-def requirements_of(role: Role) -> Path:
-    """What Remora needs for a role and the image lacks, in pip's syntax."""
-    return Path(__file__).with_name(f"{role}.txt")
+def requirements_of(role: Role, *, transformers: bool = False) -> list[Path]:
+    """What Remora needs for a role and the image lacks, in pip's syntax; with ``transformers`` for
+    a base model that runs on its code."""
+    names = [role.value]
+    if transformers and role is Role.SERVE:
+        names.append("transformers")
+    return [Path(__file__).with_name(f"{name}.txt") for name in names]
 
 
-def recipe(role: Role, runtime: Runtime, cache: DigestCache) -> str:
+def recipe(requirements: Sequence[Path], runtime: Runtime, cache: DigestCache) -> str:
     """SHA-256 of all that an archive is made from; reads only files that have changed."""
     total = hashlib.sha256(f"{_FORMAT} {runtime.python} {runtime.platform}\n".encode())
-    total.update(requirements_of(role).read_bytes())
+    for file in requirements:
+        total.update(file.read_bytes())
     for name, path in _own_files():
         total.update(f"{cache.of(path)} {name}\n".encode())
     return total.hexdigest()
 
 
-def build(role: Role, runtime: Runtime, state: Path, recipe: str) -> Path:
+def build(requirements: Sequence[Path], runtime: Runtime, state: Path, recipe: str) -> Path:
     """The archive of a recipe, made unless ``state`` has it from before.
 
     Raises `ReleaseError` with pip's words if a dependency can't be had for the runtime.
     """
     archive = state / "runtime" / f"{recipe}.zip"
     if not archive.is_file():
-        site = install(requirements_of(role), runtime, state / "dependencies")
+        site = install(requirements, runtime, state / "dependencies", provided=_IMAGE)
         pack(installed_files(site) | dict(_own_files()), archive)
     return archive
 

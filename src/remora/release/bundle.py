@@ -75,7 +75,7 @@ def build(
     own = code_files(folder, include)
     if not own:
         raise ConfigError(f"there is no code in {', '.join(include)} of {folder}")
-    site = install(requirements, runtime, state / "dependencies") if requirements else None
+    site = install([requirements], runtime, state / "dependencies") if requirements else None
     archive = state / "code" / f"{_fingerprint(own, site, runtime, cache)}.zip"
     if not archive.is_file():
         if runtime == this_runtime():

@@ -7,9 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from remora.errors import ConfigError, ReleaseError
 from remora.release.runtime import Runtime
@@ -22,22 +25,35 @@ _NAMED = re.compile(
 )
 
 
-def install(requirements: Path, runtime: Runtime, cache: Path) -> Path:
-    """A folder with the packages that a requirements file names, as wheels for ``runtime``.
+def install(
+    requirements: Sequence[Path],
+    runtime: Runtime,
+    cache: Path,
+    *,
+    provided: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """A folder with the packages that requirements files name, as wheels for ``runtime``.
 
-    Folders are kept in ``cache`` by the runtime and the digest of the file's text and of the files
-    that it names, so that the same requirements are installed once. Raises `ConfigError` if a file
-    can't be read, and `ReleaseError` with pip's words if there is no wheel.
+    Folders are kept in ``cache`` by the runtime and the digest of the files' text and of the files
+    that they name, so that the same requirements are installed once. Packages that others need and
+    that are ``provided`` where they will run, with their versions, are left out. Raises
+    `ConfigError` if a file can't be read, and `ReleaseError` with pip's words if there is no wheel.
     """
     asked = hashlib.sha256(f"{runtime.python} {runtime.platform}\n".encode())
-    for text in _texts(requirements):
+    for text in _texts(*requirements):
         asked.update(text)
+    asked.update("".join(f"{name} {version}\n" for name, version in provided.items()).encode())
     folder = cache / asked.hexdigest()
     if folder.is_dir():
         return folder
     beside = folder.with_name(uuid.uuid4().hex)
     try:
-        _pip(requirements, runtime, beside)
+        with tempfile.TemporaryDirectory() as stubs:
+            named = [_stub(Path(stubs), name, version) for name, version in provided.items()]
+            _pip(requirements, runtime, beside, ["--find-links", stubs, *named] if named else [])
+        for name in provided:
+            for info in beside.glob(f"{name}-*.dist-info"):
+                shutil.rmtree(info)
         beside.mkdir(parents=True, exist_ok=True)  # pip makes none for no requirements
         _make_reproducible(beside)
         beside.rename(folder)
@@ -59,13 +75,30 @@ def _texts(*requirements: Path) -> Iterator[bytes]:
         files += [other for other in named if other not in files]
 
 
-def _pip(requirements: Path, runtime: Runtime, target: Path) -> None:
+def _stub(folder: Path, name: str, version: str) -> str:
+    """A wheel with nothing in it, which pip takes for a package; returns how pip is asked for it.
+
+    pip knows no other way to be told what the machine that it installs for has already.
+    """
+    local = f"{version}+provided"
+    info = f"{name}-{local}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{local}-py3-none-any.whl", "w") as wheel:
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {local}\n"
+        wheel.writestr(f"{info}/METADATA", about)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return f"{name}=={local}"
+
+
+def _pip(
+    requirements: Sequence[Path], runtime: Runtime, target: Path, further: Sequence[str]
+) -> None:
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--no-input", "--no-compile", "--only-binary=:all:", "--implementation", "cp",
         "--python-version", runtime.python, "--target", str(target),
-        "--requirement", str(requirements.absolute()),
-        *(f"--platform={tag}" for tag in runtime.tags),
+        *(f"--requirement={file.absolute()}" for file in requirements),
+        *(f"--platform={tag}" for tag in runtime.tags), *further,
     ]  # fmt: skip
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -73,8 +106,8 @@ def _pip(requirements: Path, runtime: Runtime, target: Path) -> None:
     if done.returncode:
         said = "\n".join(done.stdout.strip().splitlines()[-_SHOWN:])
         raise ReleaseError(
-            f"{requirements} can't be installed for Python {runtime.python} on"
-            f" {runtime.platform}:\n{said}",
+            f"{' and '.join(map(str, requirements))} can't be installed for Python"
+            f" {runtime.python} on {runtime.platform}:\n{said}",
             hint="Only wheels are taken, for code is not built here for another machine.",
         )
 

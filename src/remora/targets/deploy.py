@@ -67,23 +67,25 @@ class Listener:
 
 @dataclass(slots=True)
 class Deployment:
-    """One deployment of a project to a target; ``check`` raises if it must not begin. A server
+    """One deployment of a project to a target; ``check`` raises if it must not begin, and returns
+    whether transformers' code has to run the base model. A server
     that sleeps is woken, unless ``wakes`` is False. ``on_share`` is what was found on the share for
     a project that holds no base model itself."""
 
     project: Project
     target: Target
     provenance: Provenance
-    check: Callable[[], None] = lambda: None
+    check: Callable[[], bool] = lambda: False
     listener: Listener = field(default_factory=Listener)
     wakes: bool = True
     on_share: Discovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    needs_transformers: bool = field(default=False, init=False)
 
     def survey(self) -> Survey:
         """What would be uploaded."""
         with self._phase("check"):
-            self.check()
+            self.needs_transformers = self.check()
         cache = self._cache()
         bundle = self._pack(cache)
         with self._phase("survey"):
@@ -155,6 +157,7 @@ class Deployment:
                 self.target.share,
                 self._cache(),
                 self._state,
+                transformers=self.needs_transformers,
                 listener=self.listener.progress,
             )
         return content.model_copy(update={"runtime": runtime})
