@@ -77,6 +77,8 @@ class Server:
 @contextmanager
 def running(command: Sequence[str], port: int, variables: Mapping[str, str]) -> Iterator[Server]:
     """Start ``command``, and end it on leaving."""
+    # Else Remora's sources would be compiled at every start, and what is installed would not.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         with log.open("wb") as output:
@@ -84,7 +86,7 @@ def running(command: Sequence[str], port: int, variables: Mapping[str, str]) -> 
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, **variables},
+                env={**inherited, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

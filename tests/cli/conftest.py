@@ -12,7 +12,7 @@ import pytest
 
 from remora.cli.main import main
 from remora.gateway.logs import LOGGERS
-from tests.cli.stub_endpoint import StubEndpoint
+from tests.fake_endpoint import FakeEndpoint
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def remora(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def endpoint() -> Iterator[StubEndpoint]:
-    with StubEndpoint() as stub:
-        yield stub
+def endpoint() -> Iterator[FakeEndpoint]:
+    with FakeEndpoint() as fake:
+        fake.answer = lambda body: [f"<{body['model']}>", " hi"]
+        yield fake

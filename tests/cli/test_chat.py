@@ -11,11 +11,11 @@ import pytest
 
 from remora.client.events import events
 from tests.cli.conftest import Remora
-from tests.cli.stub_endpoint import StubEndpoint
+from tests.fake_endpoint import FakeEndpoint
 
 
 def test_one_question_is_answered_by_the_first_model(
-    remora: Remora, endpoint: StubEndpoint
+    remora: Remora, endpoint: FakeEndpoint
 ) -> None:
     ran = remora("chat", "Hello", "--endpoint", endpoint.url)
     assert (ran.code, ran.out, ran.err) == (0, "<base> hi\n", "")
@@ -24,7 +24,7 @@ def test_one_question_is_answered_by_the_first_model(
 
 
 def test_model_system_prompt_and_key(
-    remora: Remora, endpoint: StubEndpoint, monkeypatch: pytest.MonkeyPatch
+    remora: Remora, endpoint: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REMORA_API_KEY", "secret")
     url = f"{endpoint.url}/v1/"
@@ -34,19 +34,19 @@ def test_model_system_prompt_and_key(
     assert endpoint.keys == ["Bearer secret"]
 
 
-def test_a_question_from_a_pipe(remora: Remora, endpoint: StubEndpoint) -> None:
+def test_a_question_from_a_pipe(remora: Remora, endpoint: FakeEndpoint) -> None:
     remora("chat", "--endpoint", endpoint.url.removeprefix("http://"), answers="From a pipe\n")
     assert endpoint.requests[0]["messages"][0]["content"] == "From a pipe"
 
 
 def test_json_tells_the_pieces_the_end_and_the_usage(
-    remora: Remora, endpoint: StubEndpoint
+    remora: Remora, endpoint: FakeEndpoint
 ) -> None:
     assert remora("chat", "Hi", "--endpoint", endpoint.url, "--json").events == [
         {"event": "text", "text": "<base>"},
         {"event": "text", "text": " hi"},
         {"event": "finish", "reason": "stop"},
-        {"event": "usage", "completion_tokens": 2},
+        {"event": "usage", "prompt_tokens": 7, "completion_tokens": 2},
     ]
 
 
@@ -64,7 +64,7 @@ def test_json_tells_the_pieces_the_end_and_the_usage(
     ],
 )
 def test_what_the_endpoint_refuses_is_told(
-    remora: Remora, endpoint: StubEndpoint, failure: Any, words: str, hint: str
+    remora: Remora, endpoint: FakeEndpoint, failure: Any, words: str, hint: str
 ) -> None:
     endpoint.failure = failure
     ran = remora("chat", "Hi", "--endpoint", endpoint.url)
@@ -73,7 +73,7 @@ def test_what_the_endpoint_refuses_is_told(
     assert hint in ran.err
 
 
-def test_an_answer_that_breaks_off_is_no_success(remora: Remora, endpoint: StubEndpoint) -> None:
+def test_an_answer_that_breaks_off_is_no_success(remora: Remora, endpoint: FakeEndpoint) -> None:
     endpoint.cut_off = True
     ran = remora("chat", "Hi", "--endpoint", endpoint.url)
     assert ran.code == 4
@@ -81,8 +81,8 @@ def test_an_answer_that_breaks_off_is_no_success(remora: Remora, endpoint: StubE
     assert "ended the answer in the middle" in ran.err
 
 
-def test_nothing_answers(remora: Remora, endpoint: StubEndpoint) -> None:
-    with StubEndpoint() as other:
+def test_nothing_answers(remora: Remora, endpoint: FakeEndpoint) -> None:
+    with FakeEndpoint() as other:
         url = other.url
     ran = remora("chat", "Hi", "--endpoint", url)
     assert ran.code == 4
@@ -106,7 +106,7 @@ def test_server_sent_events_of_every_form() -> None:
 class TestConversation:
     """On a real terminal."""
 
-    def test_a_conversation(self, endpoint: StubEndpoint) -> None:
+    def test_a_conversation(self, endpoint: FakeEndpoint) -> None:
         with Terminal("chat", "--endpoint", endpoint.url) as terminal:
             terminal.until("Talking to base")
             terminal.type("Hello")
@@ -139,8 +139,8 @@ class TestConversation:
             ["system", "user"],
         ]
 
-    def test_ctrl_c_stops_an_answer_and_not_the_conversation(self, endpoint: StubEndpoint) -> None:
-        endpoint.answer = lambda _: itertools.repeat("word ", 10**7)  # type: ignore[return-value, assignment]
+    def test_ctrl_c_stops_an_answer_and_not_the_conversation(self, endpoint: FakeEndpoint) -> None:
+        endpoint.answer = lambda _: itertools.repeat("word ", 10**7)
         with Terminal("chat", "--endpoint", endpoint.url) as terminal:
             terminal.until("> ")
             terminal.type("Talk for ever")

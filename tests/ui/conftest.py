@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.cli.serving import Serving, named
+from tests.fake_endpoint import FakeEndpoint
 from tests.ui.browser import browser, chromium, tab
-from tests.ui.fake_endpoint import FakeEndpoint
 
 
 @pytest.fixture(scope="module")

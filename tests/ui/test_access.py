@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from remora.ui.site import Site
-from tests.ui.fake_endpoint import FakeEndpoint
+from tests.fake_endpoint import FakeEndpoint
 
 KEY = "a-key-of-the-endpoint"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.fake_endpoint import FakeEndpoint
 from tests.ui.browser import LIMIT, tab, violations
-from tests.ui.fake_endpoint import FakeEndpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 expect.set_options(timeout=LIMIT)

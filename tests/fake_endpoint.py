@@ -44,7 +44,8 @@ def error(status: int, message: str) -> tuple[int, Body]:
 
 
 class FakeEndpoint:
-    """`answer` maps a request's body to words; the other attributes are switches."""
+    """`answer` maps a request's body to words. `failure` is a status with a message, or with what
+    stands in the place of a body of errors. The other attributes are switches."""
 
     def __init__(self, key: str | None = None) -> None:
         self.key = key
@@ -60,9 +61,10 @@ class FakeEndpoint:
             body["messages"][-1]["content"],
         ]
         self.ready = True
-        self.failure: tuple[int, str] | None = None
+        self.failure: tuple[int, Any] | None = None
         self.cut_off = False
         self.requests: list[Body] = []
+        self.keys: list[str | None] = []
         self.gone = threading.Event()
 
     @property
@@ -84,12 +86,15 @@ class FakeEndpoint:
             return error(401, "That is not an API key of this server.")
         return (200, GETS[path]) if path in GETS else error(404, "There is no such route.")
 
-    def post(self, path: str) -> tuple[int, Any] | None:
+    def post(self, path: str, body: Body, authorization: str | None) -> tuple[int, Any] | None:
         """Status and body, or None for a chat that is streamed."""
         if path in POSTS:
             return 200, POSTS[path]
+        self.requests.append(body)
+        self.keys.append(authorization)
         if self.failure is not None:
-            return error(*self.failure)
+            status, value = self.failure
+            return error(status, value) if isinstance(value, str) else self.failure
         return None if self.ready else error(503, "The model is loading.")
 
     def __enter__(self) -> Self:
@@ -112,11 +117,11 @@ class FakeEndpoint:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if (answer := fake.post(self.path)) is not None:
+                answer = fake.post(self.path, body, self.headers["Authorization"])
+                if answer is not None:
                     self._reply(answer[1], answer[0])
-                    return
-                fake.requests.append(body)
-                self._stream(fake.answer(body))
+                else:
+                    self._stream(fake.answer(body))
 
             def _reply(self, value: Any, status: int = 200) -> None:
                 data = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -131,6 +136,7 @@ class FakeEndpoint:
                 self.end_headers()
                 count, gone = 0, fake.gone
                 try:
+                    self.wfile.write(b": ping\n\n")
                     for word in words:
                         count += 1
                         self._event({"choices": [{"index": 0, "delta": {"content": word}}]})
