@@ -41,7 +41,7 @@ def _tell(output: Output, step: Step) -> None:
     lines = [f"{head}  {entry.action} by {entry.by}{commit}{message}"]
     lines += [f"          {change}" for change in changes]
     if release is None:
-        lines.append("          its manifest is lost or damaged")
+        lines.append("          its manifest was pruned, or is lost or damaged")
     output.say(
         "release",
         "\n".join(lines),
