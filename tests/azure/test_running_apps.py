@@ -97,6 +97,19 @@ class Azure:
         self.trust = ssl.create_default_context(cafile=double.certificate)
         self.http = httpx.Client(verify=self.trust, timeout=30)
 
+    def mount_storage(self) -> None:
+        """Gives the environment the share, to be read only, with the account's key of now."""
+        keys = self.clients.storage.storage_accounts.list_keys(GROUP, NAMES.account)["keys"]
+        file = {
+            "accountName": NAMES.account,
+            "accountKey": keys[0].value,
+            "shareName": NAMES.share,
+            "accessMode": "ReadOnly",
+        }
+        self.clients.apps.managed_environments_storages.create_or_update(
+            GROUP, NAMES.environment, f"{NAMES.storage}ro", {"properties": {"azureFile": file}}
+        )
+
     def put(self, name: str, **more: Any) -> str:
         """An app of that name; returns its address."""
         apps = self.clients.apps.container_apps
@@ -197,19 +210,9 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
     with AzureDouble(tmp_path / "azure", runs_apps=True) as double:
         double.state.group(GROUP)
         fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
-        file = {
-            "accountName": NAMES.account,
-            "accountKey": "",
-            "shareName": NAMES.share,
-            "accessMode": "ReadOnly",
-        }
         with clients(double) as made:
-            keys = made.storage.storage_accounts.list_keys(GROUP, NAMES.account)["keys"]
-            file["accountKey"] = keys[0].value
-            made.apps.managed_environments_storages.create_or_update(
-                GROUP, NAMES.environment, f"{NAMES.storage}ro", {"properties": {"azureFile": file}}
-            )
             found = Azure(double, made)
+            found.mount_storage()
             with found.http:
                 yield found
         assert not double.violations
@@ -362,6 +365,20 @@ def test_a_replica_does_not_get_to_run(
     assert (container.running_state, container.running_state_details) == ("Waiting", details)
     assert azure.revision("app").properties.running_state == "Processing"
     getattr(azure.double.settings.faults, fault).clear()
+    assert azure.http.get(url).status_code == 200
+
+
+def test_a_share_is_not_mounted_with_a_key_that_was_renewed(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    url = azure.put("app", scale={"minReplicas": 1})
+    assert azure.http.get(url).status_code == 200
+    accounts = azure.clients.storage.storage_accounts
+    accounts.regenerate_key(GROUP, NAMES.account, {"keyName": "key1"})
+    azure.clients.apps.container_apps_revisions.restart_revision(
+        GROUP, "app", azure.revision("app").name
+    )
+    until(lambda: "VolumeMountFailure" in azure.reasons("app"))
+    azure.mount_storage()
     assert azure.http.get(url).status_code == 200
 
 

@@ -26,7 +26,7 @@ class Accounts:
         found = self._account(account)
         if found is None or found.properties.get("allowSharedKeyAccess") is False:
             return []
-        return [key_of(account, number) for number in (1, 2)]
+        return [key_of(self.state, account, number) for number in (1, 2)]
 
     def accepts_token(self, token: str) -> bool:
         return bool(token)

@@ -61,7 +61,7 @@ class Place:
 
     def list_keys(self, resource_id: str, api_version: str) -> Mapping[str, Any]:
         found = self._found(resource_id)
-        return _KEYS[found.id.type.lower()](found)
+        return _KEYS[found.id.type.lower()](self.state, found)
 
     def group(self, name: str) -> Place:
         return Place(self.state, group_of(self.state, self.in_group.subscription, name))

@@ -1,4 +1,24 @@
-"""What goes wrong on demand: answers in place of the right one, and connections that are cut."""
+"""What goes wrong on demand: answers in place of the right one, and connections that are cut.
+
+The rest of what may go wrong is a state of things; ``double`` is an `AzureDouble`:
+
+=================================  =============================================================
+fault                              how it is brought about
+=================================  =============================================================
+throttled, error, connection cut   ``double.faults.throttle``, ``fail``, ``cut``, ``answer``
+slow long-running operations       ``double.operations.least_polls``, ``double.pause()``
+quota of GPUs                      ``double.state.gpu_quota[PROFILE] = 0``
+region without the profile         ``double.state.profiles[REGION] = ()``
+policy, lock, or any other code    ``double.state.refusals.append((TYPE, ArmError(...)))``
+name taken                         ``double.state.taken_names.add(NAME)``
+provider not registered            ``double.state.subscriptions[ID].providers[NAME]``
+role missing                       ``double.state.permissions``
+environment in a failed state      ``double.state.find(ID).properties["provisioningState"]``
+stuck, image, mount                ``double.settings.faults`` (a `RuntimeFaults`)
+out of memory, crash               ``double.kill(APP)``; a command that ends
+files: busy, cut, full, expired    ``double.files.faults`` (a `FileFaults`)
+=================================  =============================================================
+"""
 
 from __future__ import annotations
 

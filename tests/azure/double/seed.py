@@ -69,7 +69,7 @@ def fine_tuning(
     )  # fmt: skip
     file = {
         "accountName": names.account,
-        "accountKey": key_of(names.account, 1),
+        "accountKey": key_of(state, names.account, 1),
         "shareName": names.share,
         "accessMode": "ReadWrite",
     }

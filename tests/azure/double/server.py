@@ -160,7 +160,9 @@ class AzureDouble:
             listener.start()
         self._started.set_result(None)
         await self._stopping.wait()
-        if running is not None:
-            await running.close()
-        for listener in (arm, files):
-            await listener.stop()
+        try:
+            if running is not None:
+                await running.close()
+        finally:
+            for listener in (arm, files):
+                await listener.stop()

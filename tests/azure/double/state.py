@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,6 +101,8 @@ class State:
     gpus_in_use: Mapping[str, int] = field(default_factory=dict)
     refusals: list[tuple[str, ArmError]] = field(default_factory=list)
     """Types of resources that can't be written, and why: a policy, say."""
+    renewed_keys: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """How often key 1 or 2 of a storage account was made anew."""
     runs_apps: bool = False
     address_of: Callable[[ResourceId], str | None] = _no_address
     """The host and port at which an app answers, where apps really run."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.azure.double.arm import Arm
 from tests.azure.double.call import Call, Reply, Route
-from tests.azure.double.errors import ArmError, not_found
+from tests.azure.double.errors import ArmError, ContractError, not_found
 from tests.azure.double.kinds import Kind
 from tests.azure.double.resource_id import ResourceId
 from tests.azure.double.state import Json, Resource, State, now
@@ -18,10 +18,11 @@ ACCOUNTS = "Microsoft.Storage/storageAccounts"
 _GIB_LIMIT = 102_400
 
 
-def key_of(account: str, number: int) -> str:
-    """The account's key 1 or 2: made from its name, so that every part of the double knows it."""
+def key_of(state: State, account: str, number: int) -> str:
+    """The account's key 1 or 2: made from its name and from how often it was renewed."""
+    renewed = state.renewed_keys[account.lower(), number]
     return base64.b64encode(
-        hashlib.sha512(f"{account.lower()} {number}".encode()).digest()
+        hashlib.sha512(f"{account.lower()} {number} {renewed}".encode()).digest()
     ).decode()
 
 
@@ -84,23 +85,37 @@ KINDS = (
 )
 
 
-def keys_of(resource: Resource) -> Json:
+def keys_of(state: State, resource: Resource) -> Json:
     name = resource.id.name
     return {
         "keys": [
-            {"keyName": f"key{n}", "value": key_of(name, n), "permissions": "FULL",
+            {"keyName": f"key{n}", "value": key_of(state, name, n), "permissions": "FULL",
              "creationTime": "2026-01-01T00:00:00Z"}
             for n in (1, 2)
         ]
     }  # fmt: skip
 
 
-def list_keys(arm: Arm, call: Call) -> Reply:
+def _account_of(arm: Arm, call: Call) -> Resource:
     resource_id = ResourceId.parse(call.path.rpartition("/")[0])
-    resource = arm.state.find(resource_id)
-    if resource is None:
+    found = arm.state.find(resource_id)
+    if found is None:
         raise not_found(ACCOUNTS, resource_id.name, resource_id.group)
-    return Reply(200, keys_of(resource))
+    return found
+
+
+def list_keys(arm: Arm, call: Call) -> Reply:
+    return Reply(200, keys_of(arm.state, _account_of(arm, call)))
+
+
+def regenerate_key(arm: Arm, call: Call) -> Reply:
+    """The old key is worth nothing from now on, also to the volumes that were mounted with it."""
+    account = _account_of(arm, call)
+    name = call.body.get("keyName") if isinstance(call.body, dict) else None
+    if name not in {"key1", "key2"}:
+        raise ContractError(f"An account has key1 and key2, and no {name}.")
+    arm.state.renewed_keys[account.id.name.lower(), int(name[-1])] += 1
+    return Reply(200, keys_of(arm.state, account))
 
 
 def check_name(arm: Arm, call: Call) -> Reply:
@@ -124,6 +139,7 @@ _ACCOUNT = (
 )
 ROUTES = (
     Route("POST", f"{_ACCOUNT}/listKeys", list_keys, ACCOUNTS),
+    Route("POST", f"{_ACCOUNT}/regenerateKey", regenerate_key, ACCOUNTS),
     Route("POST", "/subscriptions/{subscription}/providers/Microsoft.Storage/checkNameAvailability",
           check_name, ACCOUNTS),
 )  # fmt: skip

@@ -32,7 +32,7 @@ def _workspace(state: State, resource_id: ResourceId, body: Json, before: Json |
 KINDS = (Kind(WORKSPACES, _workspace, pending="Creating"),)
 
 
-def keys_of(resource: Resource) -> Json:
+def keys_of(state: State, resource: Resource) -> Json:
     key = base64.b64encode(hashlib.sha512(resource.id.key.encode()).digest()).decode()
     return {"primarySharedKey": key, "secondarySharedKey": key[::-1]}
 
@@ -42,7 +42,7 @@ def shared_keys(arm: Arm, call: Call) -> Reply:
     resource = arm.state.find(resource_id)
     if resource is None:
         raise not_found(WORKSPACES, resource_id.name, resource_id.group)
-    return Reply(200, keys_of(resource))
+    return Reply(200, keys_of(arm.state, resource))
 
 
 _WORKSPACE = (

@@ -47,7 +47,7 @@ def prepare(
     ingress = app.properties["configuration"].get("ingress") or {}
     python = image.build(container["image"], folder.parent / "images")
     local = folder / replica
-    local.mkdir(parents=True)
+    local.mkdir(parents=True, exist_ok=True)
     mounts = [
         Mount(str(python), IMAGE, read_only=True),
         Mount(str(trust.parent), TRUST, read_only=True),
@@ -144,7 +144,8 @@ def _share(state: State, app: Resource, storage: str) -> tuple[Path, bool]:
         f"{account.id}/fileServices/default/shares/{file['shareName']}"
     ):
         raise Unmountable("mount error(2): No such file or directory")
-    if file["accountKey"] not in {key_of(account.id.name, 1), key_of(account.id.name, 2)}:
+    keys = {key_of(state, account.id.name, number) for number in (1, 2)}
+    if file["accountKey"] not in keys:
         raise Unmountable("mount error(13): Permission denied")
     folder = state.share_folder(file["accountName"], file["shareName"])
     return folder, file["accessMode"] == "ReadOnly"
