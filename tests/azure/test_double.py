@@ -456,6 +456,15 @@ def test_a_body_that_breaks_the_contract_is_a_violation(
     assert "colour" in double.violations.pop()
 
 
+def test_a_revision_is_not_deleted(double: AzureDouble, clients: Clients) -> None:
+    fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
+    clients.apps.container_apps.begin_create_or_update(GROUP, "app", app_body()).result()
+    revision = next(iter(clients.apps.container_apps_revisions.list_revisions(GROUP, "app")))
+    with pytest.raises(HttpResponseError, match="MethodNotAllowed"):
+        clients.resources.resources.begin_delete_by_id(revision.id, api_version="2025-01-01")
+    assert "revisions" in double.violations.pop()
+
+
 def test_nobody_is_answered_without_a_token(double: AzureDouble) -> None:
     assert ask(double, "/subscriptions?api-version=2022-12-01").status_code == 401
 

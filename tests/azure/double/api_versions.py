@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from tests.azure.contracts import API_VERSIONS
 from tests.azure.double.errors import ContractError
 
 _RESOURCES = frozenset(
     {"2021-04-01", "2022-09-01", "2023-07-01", "2024-03-01", "2024-07-01", "2024-11-01"}
     | {"2025-03-01", "2025-04-01", "2026-06-01"}
 )
-_APP = frozenset({"2024-03-01", "2025-01-01", "2025-07-01", "2026-01-01", "2026-07-01"})
-_STORAGE = frozenset(
-    {"2022-09-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01", "2025-01-01"}
-    | {"2025-06-01", "2026-09-01"}
-)
+_SUBSCRIPTIONS = frozenset({"2020-01-01", "2021-01-01", "2022-12-01"})
+
+
+def _of_contracts(namespace: str) -> frozenset[str]:
+    found = [v for kind, v in API_VERSIONS.items() if kind.startswith(f"{namespace}/")]
+    return frozenset(version for versions in found for version in versions)
+
+
 _KNOWN = {
-    "microsoft.resources/subscriptions": frozenset({"2020-01-01", "2021-01-01", "2022-12-01"}),
-    "microsoft.resources/tenants": frozenset({"2020-01-01", "2021-01-01", "2022-12-01"}),
+    "microsoft.resources/subscriptions": _SUBSCRIPTIONS,
+    "microsoft.resources/tenants": _SUBSCRIPTIONS,
     "microsoft.resources": _RESOURCES,
-    "microsoft.app": _APP,
-    "microsoft.storage": _STORAGE,
-    "microsoft.operationalinsights": frozenset(
-        {"2022-10-01", "2023-09-01", "2025-02-01", "2025-07-01"}
-    ),
+    "microsoft.app": _of_contracts("Microsoft.App"),
+    "microsoft.storage": _of_contracts("Microsoft.Storage"),
+    "microsoft.operationalinsights": _of_contracts("Microsoft.OperationalInsights"),
     "microsoft.authorization": frozenset({"2015-07-01", "2018-07-01", "2022-04-01"}),
-}  # fmt: skip
+}
 
 
 def check(resource_type: str, api_version: str) -> None:

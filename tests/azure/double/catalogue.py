@@ -33,6 +33,14 @@ def kind_of(resource_type: str) -> Kind:
     return kind
 
 
+def writable_kind(resource_id: ResourceId) -> Kind:
+    """Raises `ContractError` for what Azure alone makes and deletes, such as revisions."""
+    kind = kind_of(resource_id.type)
+    if kind.is_read_only:
+        raise ContractError(f"A {kind.type} can't be written.", "MethodNotAllowed", 405)
+    return kind
+
+
 def show(state: State, resource: Resource) -> Json:
     """The resource as a GET shows it."""
     return view(kind_of(resource.id.type), state, resource)
@@ -52,7 +60,7 @@ def group_of(state: State, subscription: str, name: str) -> Group:
 
 def store(state: State, resource_id: ResourceId, api_version: str, body: Json) -> Resource:
     """What a PUT of a resource does at once. Raises `ArmError` where Azure refuses it."""
-    kind = kind_of(resource_id.type)
+    kind = writable_kind(resource_id)
     api_versions.check(resource_id.type, api_version)
     group_of(state, resource_id.subscription, resource_id.group)
     check_registered(state, resource_id)

@@ -14,7 +14,7 @@ from tests.azure.double.call import Call, Reply, Route
 from tests.azure.double.capacity import GPUS
 from tests.azure.double.environments import STORAGES, quota_refused
 from tests.azure.double.errors import ArmError, ContractError, not_found
-from tests.azure.double.kinds import Kind, location_of
+from tests.azure.double.kinds import Kind, as_given, location_of
 from tests.azure.double.resource_id import ResourceId
 from tests.azure.double.state import Json, Resource, State, now
 
@@ -150,10 +150,6 @@ def _without_secrets(state: State, resource: Resource) -> Json:
     return shown
 
 
-def _no_put(state: State, resource_id: ResourceId, body: Json, before: Json | None) -> Json:
-    raise ContractError("A revision is made by a change of its app's template.", "MethodNotAllowed")
-
-
 def revision_of(state: State, app: Resource) -> Resource:
     """The app's latest revision; it's made here where the app's template has changed."""
     name = app.properties["latestRevisionName"]
@@ -177,7 +173,7 @@ def revision_of(state: State, app: Resource) -> Resource:
 
 KINDS = (
     Kind(APPS, _app, _without_secrets, pending="InProgress"),
-    Kind(REVISIONS, _no_put, read_only=True),
+    Kind(REVISIONS, as_given, is_read_only=True),
 )
 
 

@@ -7,7 +7,7 @@ import hashlib
 
 from tests.azure.double.capacity import GPUS
 from tests.azure.double.errors import ArmError
-from tests.azure.double.kinds import Kind, location_of
+from tests.azure.double.kinds import Kind, as_given, location_of
 from tests.azure.double.resource_id import ResourceId
 from tests.azure.double.state import Json, Resource, State
 
@@ -88,10 +88,6 @@ def _check_dropped(state: State, resource_id: ResourceId, profiles: list[Json]) 
                 )
 
 
-def _storage(state: State, resource_id: ResourceId, body: Json, before: Json | None) -> Json:
-    return copy.deepcopy(body)
-
-
 def _without_key(state: State, resource: Resource) -> Json:
     shown = copy.deepcopy(resource.body)
     shown["properties"].get("azureFile", {}).pop("accountKey", None)
@@ -111,6 +107,6 @@ def _job(state: State, resource_id: ResourceId, body: Json, before: Json | None)
 
 KINDS = (
     Kind(ENVIRONMENTS, _environment, _without_shared_key, pending="InfrastructureSetupInProgress"),
-    Kind(STORAGES, _storage, _without_key),
+    Kind(STORAGES, as_given, _without_key),
     Kind(JOBS, _job, pending="InProgress"),
 )

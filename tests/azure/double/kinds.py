@@ -24,11 +24,16 @@ def as_stored(state: State, resource: Resource) -> Json:
     return resource.body
 
 
+def as_given(state: State, resource_id: ResourceId, body: Json, before: Json | None) -> Json:
+    return body
+
+
 @dataclass(frozen=True)
 class Kind:
     """``pending`` is the provisioning state while it's being made; None: made at once.
 
-    ``style`` is the header that leads to the long-running operation.
+    ``style`` is the header that leads to the long-running operation. Azure alone writes one that
+    ``is_read_only``.
     """
 
     type: str
@@ -36,7 +41,7 @@ class Kind:
     show: Callable[[State, Resource], Json] = as_stored
     pending: str | None = None
     style: str = "Azure-AsyncOperation"
-    read_only: bool = False
+    is_read_only: bool = False
 
 
 def view(kind: Kind, state: State, resource: Resource) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.azure.double.arm import Arm
 from tests.azure.double.call import Call, Reply, Route
-from tests.azure.double.catalogue import group_of, kind_of, show, store
+from tests.azure.double.catalogue import group_of, kind_of, show, store, writable_kind
 from tests.azure.double.container_apps import APPS, revision_of
 from tests.azure.double.environments import ENVIRONMENTS
 from tests.azure.double.errors import ArmError, ContractError, not_found
@@ -131,7 +131,7 @@ def delete(arm: Arm, call: Call) -> Reply:
     resource_id = _id(call)
     if resource_id is None:
         raise ContractError(f"{call.path} is no resource.", "InvalidResourceType", 404)
-    kind = kind_of(resource_id.type)
+    kind = writable_kind(resource_id)
     group_of(arm.state, resource_id.subscription, resource_id.group)
     found = arm.state.find(resource_id)
     if found is None:

@@ -43,7 +43,8 @@ def unavailable() -> str | None:
         return "containers run in namespaces, which Linux alone has"
     if not shutil.which("unshare"):
         return "containers run in namespaces, and the program `unshare` is missing"
-    tried = subprocess.run([*_UNSHARE, "true"], capture_output=True, text=True, check=False)
+    mount = ["mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]
+    tried = subprocess.run([*_UNSHARE, *mount], capture_output=True, text=True, check=False)
     return f"namespaces are not permitted: {tried.stderr.strip()}" if tried.returncode else None
 
 
