@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,11 @@ def test_another_python_is_another_recipe_and_what_has_no_wheel_is_told(
         build(SERVE, other, tmp_path, recipe(SERVE, other, cache))
 
 
-def bring_to(share: HookedShare, state: Path, served: Content | None) -> RuntimeArchive:
+def bring_to(
+    share: HookedShare, state: Path, served: Content | None, have: Collection[str] = ()
+) -> RuntimeArchive:
     cache = DigestCache(state / "digests.json")
-    found = bring({Role.SERVE}, HERE, served, share, cache, state)
+    found = bring({Role.SERVE}, HERE, served, have, share, cache, state)
     assert found is not None
     return found[Role.SERVE]
 
@@ -100,9 +103,12 @@ def test_what_the_current_release_has_is_neither_built_nor_sent_again(
     calls.clear()
     content = shelf.content({}).model_copy(update={"runtime": {Role.SERVE: archive}})
     elsewhere = tmp_path / "another machine"  # It has no wheels, and could build nothing.
-    assert bring_to(share, elsewhere, content) == archive
+    assert bring_to(share, elsewhere, content, {archive.digest}) == archive
     assert calls == []
-    assert bring((), HERE, content, share, DigestCache(elsewhere / "d"), elsewhere) is None
+    (shelf.share.root / archive.path).unlink()
+    assert bring_to(share, state, content) == archive, "it is sent again"
+    assert (shelf.share.root / archive.path).is_file()
+    assert bring((), HERE, content, (), share, DigestCache(elsewhere / "d"), elsewhere) is None
 
 
 def test_a_new_runtime_restarts_the_server_and_a_new_front_does_not(shelf: Shelf) -> None:

@@ -28,6 +28,7 @@ def bring(
     roles: Collection[Role],
     runtime: Runtime,
     served: Content | None,
+    have: Collection[str],
     share: Share,
     cache: DigestCache,
     state: Path,
@@ -37,17 +38,18 @@ def bring(
 ) -> dict[Role, RuntimeArchive] | None:
     """What a release's manifest says of its containers' runtimes; None for no roles.
 
-    ``transformers`` says that the base model runs on its code, and so needs it.
-    What the ``served`` release has of the same recipe is taken as it is, whoever built it: then
-    nothing is built, asked or sent. ``state`` keeps what need not be made twice. Raises
-    `ReleaseError` for what can't be built, and `ShareError`.
+    ``transformers`` says that the base model runs on its code, and so needs it. What the ``served``
+    release has of the same recipe is taken as it is, whoever built it, if it is among the digests
+    that the share has (``have``): then nothing is built, asked or sent. ``state`` keeps what need
+    not be made twice. Raises `ReleaseError` for what can't be built, and `ShareError`.
     """
     known = (served.runtime if served else None) or {}
     found: dict[Role, RuntimeArchive] = {}
     missing: dict[Role, str] = {}
     for role in sorted(roles):
         wanted = recipe(requirements_of(role, transformers=transformers), runtime, cache)
-        if (archive := known.get(role)) and archive.recipe == wanted:
+        archive = known.get(role)
+        if archive and archive.recipe == wanted and archive.digest in have:
             found[role] = archive
         else:
             missing[role] = wanted

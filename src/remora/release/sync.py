@@ -27,11 +27,13 @@ WORKERS = 4
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What there is, before anything is changed. ``digests`` lacks files of which it is clear
-    without reading them that the share can't have them; ``missing`` is what would be uploaded."""
+    without reading them that the share can't have them; ``missing`` is what would be uploaded, and
+    ``stored`` are the digests of the blobs that are there."""
 
     sources: Sources
     digests: Mapping[Source, str]
     missing: tuple[Source, ...]
+    stored: frozenset[str]
     current: LogEntry | None
 
     @property
@@ -68,7 +70,7 @@ def survey(
         for source in dict.fromkeys(sources)
         if not source.stays and known.get(source) not in have
     ]
-    return Survey(sources, known, tuple(missing), entry)
+    return Survey(sources, known, tuple(missing), frozenset(have), entry)
 
 
 def sync(

@@ -7,7 +7,7 @@ failure, or by Ctrl-C.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +109,7 @@ class Deployment:
         found = self.survey()
         before = found.current
         served = load(self.target.share, before.release).content if before else None
-        content = self._with_runtime(self._upload(found), served)
+        content = self._with_runtime(self._upload(found), served, found.stored)
         changed = tuple(changes(served, content))
         published: Published | None = None
         try:
@@ -145,7 +145,9 @@ class Deployment:
                 found.sources, digests, model=self.project.model, engine=self.project.engine
             )
 
-    def _with_runtime(self, content: Content, served: Content | None) -> Content:
+    def _with_runtime(
+        self, content: Content, served: Content | None, have: Collection[str]
+    ) -> Content:
         """The same, with what its containers start from."""
         if not self.target.containers:
             return content
@@ -154,6 +156,7 @@ class Deployment:
                 self.target.containers,
                 self.target.runtime,
                 served,
+                have,
                 self.target.share,
                 self._cache(),
                 self._state,
