@@ -92,6 +92,21 @@ def test_nobody_signed_in_is_told_how_to() -> None:
     assert "az login" in str(error.value.hint)
 
 
+def test_of_the_ways_to_sign_in_those_that_failed_are_told() -> None:
+    message = (
+        "DefaultAzureCredential failed to retrieve a token from the included credentials.\n"
+        "Attempted credentials:\n"
+        "\tEnvironmentCredential: EnvironmentCredential authentication unavailable.\n"
+        "\tAzureCliCredential: Please run 'az login' to set up an account\n"
+        "\tAzurePowerShellCredential: PowerShell is not installed\n"
+        "To mitigate this issue, please refer to the troubleshooting guidelines."
+    )
+    with pytest.raises(AzureSignIn) as error, azure_errors("looking"):
+        raise ClientAuthenticationError(message=message)
+    told = "AzureCliCredential: Please run 'az login' to set up an account"
+    assert str(error.value) == f"looking: nobody is signed in to Azure: {told}"
+
+
 def test_no_network_is_told() -> None:
     with pytest.raises(AzureUnavailable, match="can't be reached"), azure_errors("looking"):
         raise ServiceRequestError("refused")

@@ -52,6 +52,25 @@ def test_a_plan_takes_few_calls_and_loads_nothing_heavy(
     assert any("awake" in line for line in lines)
 
 
+def test_nobody_signed_in_is_told_in_two_lines(
+    double: AzureDouble, project: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, **variables(double, tmp_path), "PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "remora", "provision", str(project)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 8
+    message, hint = done.stderr.splitlines()
+    assert message.endswith("nobody is signed in to Azure")
+    assert "az login" in hint
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 def test_in_a_terminal_lists_are_searched_and_the_plan_is_confirmed(
     double: AzureDouble, project: Path, tmp_path: Path

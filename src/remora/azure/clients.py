@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,6 +123,8 @@ def azure_clients(subscription: str = "") -> Iterator[Clients]:
         raise ConfigError(
             "Azure's libraries are not installed", hint="`pip install 'remora-serve[azure]'`"
         ) from error
+    # Errors are told once, by whoever ends the command; without a handler Python prints the logs.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     with (
         credential() as signed_in,
         RequestsTransport(connection_verify=_authorities()) as transport,

@@ -123,6 +123,10 @@ _KINDS = (
     ),
 )
 
+_NOT_SET_UP = re.compile(
+    r"unavailable|not (fully )?(configured|found|installed)|could not be found|package",
+)
+
 _BY_STATUS: dict[int, tuple[type[AzureError], str]] = {
     401: (AzureSignIn, SIGN_IN),
     403: (AzureDenied, "Ask for the role Contributor on the resource group."),
@@ -150,7 +154,7 @@ def azure_errors(doing: str) -> Iterator[None]:
     except ClientAuthenticationError as error:
         if error.response is not None and innermost(_body(error)) is not None:
             raise _translated(doing, error) from error
-        raise AzureSignIn(f"{doing}: {_first_line(error.message)}", hint=SIGN_IN) from error
+        raise AzureSignIn(f"{doing}: {_not_signed_in(error.message)}", hint=SIGN_IN) from error
     except HttpResponseError as error:
         raise _translated(doing, error) from error
     except (ServiceRequestError, ServiceResponseError) as error:
@@ -182,6 +186,15 @@ def told(doing: str, error: ArmError | None, status: int | None = None) -> Azure
 
 def _translated(doing: str, error: HttpResponseError) -> AzureError:
     return told(doing, innermost(_body(error)), error.status_code)
+
+
+def _not_signed_in(message: str) -> str:
+    """What was tried and failed, without the ways that nobody has set up."""
+    tried = [line.strip() for line in message.splitlines() if line.startswith("\t")]
+    failed = [line for line in tried if not _NOT_SET_UP.search(line)]
+    if not tried:
+        return _first_line(message)
+    return f"nobody is signed in to Azure{': ' if failed else ''}{'; '.join(failed)}"
 
 
 def _body(error: HttpResponseError) -> str:
