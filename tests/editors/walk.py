@@ -8,7 +8,7 @@ from pathlib import Path
 from draw_pages import greedy
 from playwright.sync_api import FrameLocator, Page, expect
 
-from tests.editors.workbench import notification, palette, press, status
+from tests.editors.workbench import notification, palette, pick, press, status
 
 QUESTION = "What is a remora?"
 ANSWER = "a remora be a slim fish"  # as a pirate says it
@@ -98,3 +98,29 @@ def tear_down(page: Page) -> None:
     palette(page, "Remora: Tear down")
     notification(page, "The endpoint is gone")
     expect(status(page)).to_contain_text("Remora: stopped")
+
+
+def provision(page: Page, subscription: str, group: str, draw: Draw) -> None:
+    """From the palette over the questions and the plan to what is then there."""
+    palette(page, "Remora: Focus on Projects View")
+    palette(page, "Remora: Provision Azure Container Apps for inference")
+    pick(page, "Which subscription?", subscription)
+    pick(page, "Which resource group?", group)
+    plan = page.get_by_role("dialog")
+    expect(plan).to_contain_text("Deploy this?", timeout=90_000)
+    expect(plan).to_contain_text("create App/containerApps")
+    expect(plan).to_contain_text("Estimated cost of an hour")
+    draw(page, "vscode-plan")
+    press(plan, "Continue")
+    expect(notification(page, "Provisioning done.")).to_contain_text("Show in Azure")
+    expect(page.locator(".output-view")).to_contain_text("Endpoint: https://")
+    expect(status(page)).to_contain_text("Remora: asleep")
+
+
+def take_away(page: Page) -> None:
+    """What is to be deleted is shown first."""
+    palette(page, "Remora: Tear down")
+    removal = page.get_by_role("dialog")
+    expect(removal).to_contain_text("delete App/containerApps", timeout=90_000)
+    press(removal, "Continue")
+    notification(page, "The endpoint is gone")

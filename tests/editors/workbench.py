@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,6 @@ from remora.targets.port import free_port
 from tests.end_to_end.conftest import DEMO
 from tests.ui.browser import LIMIT, browser
 
-MACHINE = {"remora.path": str(Path(sys.executable).with_name("remora"))}
 OWN = re.compile(r"https://[^/]+\.vscode-resource\.vscode-cdn\.net/")  # by a service worker
 SETTINGS = {
     "remora.refreshSeconds": 2,
@@ -59,6 +59,16 @@ def copy_of_demo(folder: Path) -> Path:
     return folder
 
 
+def program(folder: Path, env: Mapping[str, str]) -> Path:
+    """`remora` with these variables: VS Code takes its own from a login shell."""
+    remora = shlex.quote(str(Path(sys.executable).with_name("remora")))
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in env.items()]
+    script = folder / "remora"
+    script.write_text("\n".join(["#!/bin/sh", *exports, f'exec {remora} "$@"', ""]), "utf-8")
+    script.chmod(0o755)
+    return script
+
+
 @contextmanager
 def workbench(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[str]:
     """code-server over a project, with the extension; yields its address. Its files are in
@@ -70,7 +80,8 @@ def workbench(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[s
         *("--user-data-dir", folder / "data"),
     ]
     (folder / "config.yaml").write_text("auth: none\n", "utf-8")
-    for scope, settings in {"User": SETTINGS, "Machine": MACHINE}.items():
+    machine = {"remora.path": str(program(folder, env))}
+    for scope, settings in {"User": SETTINGS, "Machine": machine}.items():
         file = folder / "data" / scope / "settings.json"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(settings), "utf-8")
@@ -115,7 +126,10 @@ def editor(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[Page
     """A window of VS Code over a project, as soon as the extension has looked at it."""
     folder.mkdir()
     with workbench(folder, project, env) as url, browser() as chrome:
-        context = chrome.new_context(viewport={"width": 1280, "height": 800})
+        context = chrome.new_context(
+            viewport={"width": 1280, "height": 800},
+            ignore_https_errors=True,  # of the double's certificate
+        )
         context.set_default_timeout(LIMIT)
         strangers: list[str] = []
         context.on("request", lambda each: strangers.append(each.url) if is_far(each.url) else None)
@@ -130,7 +144,7 @@ def editor(folder: Path, project: Path, env: Mapping[str, str]) -> Iterator[Page
 
 def is_far(url: str) -> bool:
     """Whether a request leaves this machine. VS Code answers for one domain itself."""
-    return not re.match(r"(http|ws)://127\.0\.0\.1:|data:|blob:", url) and not OWN.match(url)
+    return not re.match(r"(https?|ws)://127\.0\.0\.1:|data:|blob:", url) and not OWN.match(url)
 
 
 def open_directly(context: BrowserContext) -> None:
@@ -154,6 +168,13 @@ def palette(page: Page, command: str) -> None:
     row = page.locator(".quick-input-list .monaco-list-row").first
     expect(row).to_contain_text(command)
     row.click()
+
+
+def pick(page: Page, question: str, answer: str) -> None:
+    """Choose in a quick pick, once it asks that."""
+    asked = page.locator(".quick-input-widget")
+    expect(asked.locator(".quick-input-title")).to_have_text(question, timeout=90_000)
+    asked.locator(".monaco-list-row").filter(has_text=answer).first.click()
 
 
 def notification(page: Page, text: str) -> Locator:

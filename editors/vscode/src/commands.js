@@ -11,6 +11,7 @@ const { addToPlayground } = require("./playground");
 const DEPLOY = "Deploy for inference";
 const OPEN = "Go to Inference Endpoint";
 const CHAT = "Open Chat";
+const PORTAL = "Show in Azure";
 const GONE = new Set(["stopped", "failed"]);
 const UNFIT = 3; // exit code of a check that has found an error
 
@@ -38,7 +39,11 @@ function commands({ runner, endpoints, chat, problems, keys, output }) {
   async function provision(folder) {
     output.show(true); // The link to the portal stands there first.
     const done = await perform(folder, "Provision Azure Container Apps for inference", commandLines.provision(pathOf(folder)));
-    if (done?.ok && (await vscode.window.showInformationMessage("Provisioning done.", DEPLOY))) await deploy(folder);
+    if (!done?.ok) return;
+    const portal = done.events.find((event) => event.event === "portal")?.url;
+    const chosen = await vscode.window.showInformationMessage("Provisioning done.", DEPLOY, ...(portal ? [PORTAL] : []));
+    if (chosen === DEPLOY) await deploy(folder);
+    if (chosen === PORTAL) await vscode.env.openExternal(vscode.Uri.parse(portal));
   }
 
   async function deploy(folder) {
@@ -121,7 +126,9 @@ function commands({ runner, endpoints, chat, problems, keys, output }) {
 
   async function down(folder) {
     const done = await perform(folder, "Tear down", commandLines.down(pathOf(folder)));
-    if (done?.ok) void vscode.window.showInformationMessage("The endpoint is gone. Its releases stay.");
+    if (!done?.ok) return;
+    const wasThere = done.events.some((event) => event.event === "down" && event.ended);
+    void vscode.window.showInformationMessage(wasThere ? "The endpoint is gone. Its releases stay." : "There was no endpoint.");
   }
 
   async function setApiKey(folder) {

@@ -3,6 +3,7 @@
 
 /** @typedef {import("./events").RemoraEvent} RemoraEvent */
 
+const ACTIONS = { none: "keep" };
 const SILENT = new Set(["progress", "choice", "confirm", "api_key"]); // a key is never written down
 
 /**
@@ -24,7 +25,9 @@ function lines(event) {
     case "checked":
       return [`${event.models.length} models: ${event.errors} errors, ${event.warnings} warnings`];
     case "deployed":
-      return [...(event.changes.length ? event.changes : ["Nothing has changed."]), `Release ${short(event.release)} is live at ${event.url}`];
+      return [...(event.changes.length ? event.changes : ["Nothing has changed."]), `Release ${short(event.release)} is ${event.asleep ? "current, and is served when it wakes," : "live"} at ${event.url}`];
+    case "provisioned":
+      return ["infra/inference.config.json is written."];
     case "rolled_back":
       return [`Release ${short(event.release)} is ${event.url ? `live at ${event.url}` : "current; no server runs"}`];
     case "plan":
@@ -47,7 +50,10 @@ function lines(event) {
  * @returns {string[]} what would be done, a resource a line, then what it costs
  */
 function planLines(event) {
-  const changes = event.changes.map((each) => `${each.action} ${each.type} ${each.name}${each.reason ? ` (${each.reason})` : ""}`);
+  const changes = event.changes.map(({ action, type, name, reason }) => {
+    const why = reason && action !== "create" ? ` (${reason})` : "";
+    return `${ACTIONS[action] ?? action} ${plain(type)} ${name}${why}`;
+  });
   return [...changes, ...costLines(event.cost)];
 }
 
@@ -55,10 +61,8 @@ function costLines(cost) {
   if (!cost) return [];
   const money = (value) => (value === null ? "unknown" : `${value.toFixed(2)} ${cost.currency}`);
   const most = cost.most_per_hour === cost.awake_per_hour ? "" : ` (up to ${money(cost.most_per_hour)})`;
-  return [
-    `Estimated cost of an hour: ${money(cost.awake_per_hour)} awake${most}, ${money(cost.asleep_per_hour)} asleep,`,
-    `by the prices of ${cost.prices_of} for ${cost.region}, without storage and logs.`,
-  ];
+  const hour = `Estimated cost of an hour: ${money(cost.awake_per_hour)} awake${most}, ${money(cost.asleep_per_hour)} asleep`;
+  return ["", `${hour}, by the prices of ${cost.prices_of} for ${cost.region}, without storage and logs.`];
 }
 
 /**
@@ -82,8 +86,10 @@ function message(event) {
 
 /** The first characters of a release's id, as the command line shows it. */
 const short = (digest) => digest.slice(0, 12);
-const doing = (event) => event.message ?? words(event.phase);
-const operation = ({ type, name, state }) => `${state} ${type.replace("Microsoft.", "")} ${name}`;
+const doing = (event) => event.message ?? capital(words(event.phase));
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const plain = (type) => type.replace("Microsoft.", "");
+const operation = ({ type, name, state }) => `${state} ${plain(type)} ${name}`;
 const words = (name) => name.replaceAll("_", " ");
 const isPlain = (value) => ["string", "number", "boolean"].includes(typeof value);
 

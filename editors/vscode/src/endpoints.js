@@ -10,6 +10,7 @@ const AZURE_SECONDS = 60; // A look at Azure takes a dozen requests.
 /**
  * @typedef {object} State
  * @property {import("./events").RemoraEvent} [status] the event of `remora status`
+ * @property {import("./events").RemoraEvent} [resources] what exists on Azure, and what it costs
  * @property {import("./events").RemoraEvent} [current] the current release, while no server tells it
  * @property {string} [problem] why there is none
  */
@@ -93,7 +94,8 @@ class Endpoints {
       const error = result.events.find((event) => event.event === "error");
       if (!status) return { problem: error?.message ?? `remora status ended with exit code ${result.code}` };
       const isSilent = status.url && !status.report;
-      return { status, current: isSilent ? await this.#current(folder) : undefined };
+      const resources = result.events.find((event) => event.event === "resources");
+      return { status, resources, current: isSilent ? await this.#current(folder) : undefined };
     } catch (error) {
       return { problem: error.message };
     }

@@ -7,7 +7,7 @@ const ICONS = {
   waiting: "sync~spin",
   changing: "sync~spin",
   restarting: "sync~spin",
-  asleep: "moon",
+  asleep: "debug-pause",
   stopped: "circle-slash",
   failed: "error",
 };

@@ -80,7 +80,7 @@ class Runner {
    */
   async fail(text, hint) {
     const show = "Show Log";
-    const chosen = await vscode.window.showErrorMessage(hint ? `${text}. ${hint}` : text, show);
+    const chosen = await vscode.window.showErrorMessage(hint ? `${text.replace(/\.$/, "")}. ${hint}` : text, show);
     if (chosen === show) this.output.show();
   }
 

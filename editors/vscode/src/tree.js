@@ -45,7 +45,8 @@ function release(folder, { status, current }) {
   const now = report?.standing ?? "current";
   return [
     item(folder, `Release ${short(id)}`, {
-      id: `${folder.uri}#release`,
+      // VS Code remembers by the id whether an item can be opened.
+      id: `${folder.uri}#${report ? "release" : "current"}`,
       contextValue: "release",
       description: now,
       tooltip: [id, report?.reason, report?.hint, current?.message].filter(Boolean).join("\n"),
@@ -80,11 +81,16 @@ function endpoint(folder, state) {
     id: `${folder.uri}#endpoint`,
     contextValue: url ? "endpoint" : "noEndpoint",
     description: now,
-    tooltip: [state.problem, state.status?.detail].filter(Boolean).join("\n") || undefined,
+    tooltip: [state.problem, state.status?.detail, cost(state)].filter(Boolean).join("\n") || undefined,
     iconPath: icon(now, "globe"),
     command: url && { command: "remora.openEndpoint", title: "Go to Inference Endpoint", arguments: [{ folder }] },
     url,
   });
+}
+
+function cost({ resources }) {
+  const now = resources?.cost_per_hour;
+  return typeof now === "number" ? `about ${now.toFixed(2)} ${resources.currency} an hour now` : undefined;
 }
 
 function item(folder, label, { children, ...fields }) {

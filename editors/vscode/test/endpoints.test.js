@@ -30,7 +30,7 @@ test("what the command says is kept, and told", async () => {
   let told = 0;
   found.onDidChange(() => (told += 1));
   assert.deepEqual(found.of(FOLDER), {});
-  assert.deepEqual(await found.refresh(FOLDER), { status, current: undefined });
+  assert.deepEqual(await found.refresh(FOLDER), { status, resources: undefined, current: undefined });
   assert.equal(found.of(FOLDER).status, status);
   assert.equal(told, 1);
   assert.deepEqual(asked, ["status"]);

@@ -94,13 +94,13 @@ test("a plan that is not confirmed is not carried out", options, async () => {
 
 test("an error says what happened and what to do, and offers the log", options, async () => {
   fake.answers.push("Show Log");
-  const body = 'say("error", { message: "No quota", hint: "Ask for more." }); process.exit(8);';
+  const body = 'say("error", { message: "No quota.", hint: "Ask for more." }); process.exit(8);';
   const result = await runner(body).perform(folder(), "Provision", ["provision"]);
   assert.equal(result.ok, false);
   const error = await fake.until((each) => each.kind === "error");
   assert.equal(error.text, "No quota. Ask for more.");
   await new Promise(setImmediate);
-  assert.deepEqual(log.slice(-3), ["error: No quota", "hint: Ask for more.", "shown"]);
+  assert.deepEqual(log.slice(-3), ["error: No quota.", "hint: Ask for more.", "shown"]);
 });
 
 test("text on either stream is in the log, and an exit code without an error is told", options, async () => {

@@ -52,8 +52,17 @@ test("an endpoint that sleeps tells what it will serve", () => {
   assert.deepEqual(rows({ status, current: { release: DIGEST, message: null } }), [
     [0, "project", "demo", "azure", "folder"],
     [1, "release", "Release 0123456789ab", "current", "package"],
-    [1, "endpoint", "https://front.example.io", "asleep", "moon"],
+    [1, "endpoint", "https://front.example.io", "asleep", "debug-pause"],
   ]);
+});
+
+test("an endpoint on Azure tells what it costs now", () => {
+  const status = { target: "azure", life: "running", url: "https://front", detail: "", report: null };
+  const resources = { event: "resources", cost_per_hour: 1.614, currency: "USD" };
+  vscode.workspace.workspaceFolders = [FOLDER];
+  const tree = new Tree({ of: () => ({ status, resources }), onDidChange: () => {} });
+  const endpoint = tree.getChildren(tree.getChildren()[0]).at(-1);
+  assert.equal(endpoint.tooltip, "about 1.61 USD an hour now");
 });
 
 test("what can't be found out is unknown, with the reason", () => {
