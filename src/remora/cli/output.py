@@ -26,7 +26,9 @@ class Output:
     def say(self, event: str, text: RenderableType = "", /, **fields: Any) -> None:
         """Print an event. Without `text` it is for programs alone."""
         if self.as_json:
-            print(json.dumps({"event": event, **fields}, default=str), flush=True)  # noqa: T201
+            # In one piece: threads tell events, too, and `print` writes the end of a line alone.
+            sys.stdout.write(json.dumps({"event": event, **fields}, default=str) + "\n")
+            sys.stdout.flush()
         elif text:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
