@@ -27,9 +27,10 @@ from benchmarks import load
 from benchmarks.findings import Finding, add_option, at_least, below, tell
 from benchmarks.load import CHAT, Ask
 from benchmarks.paced_server import MODEL
+from benchmarks.remora import REMORA
 from benchmarks.servers import Server, free_port, running
 
-REMORA = [sys.executable, "-m", "remora"]
+PROGRAM = [sys.executable, "-m", "remora"]
 OPEN = {"REMORA_API_KEY": "", "REMORA_ADMIN_KEY": ""}
 PACE = 0.02  # s between the tokens of a stream: 50 tokens/s
 STREAMS, TOKENS = 32, 150
@@ -51,8 +52,8 @@ def both(project: Path | None) -> Iterator[Ways]:
     behind = [sys.executable, "-m", "benchmarks.paced_server", "--port", str(port)]
     behind += ["--pace", str(PACE)]
     if project is not None:
-        behind = [*REMORA, "serve", str(project), "--port", str(port), "--no-ui"]
-    front = [*REMORA, "front", "--upstream", f"http://127.0.0.1:{port}", "--port", str(before)]
+        behind = [*PROGRAM, "serve", str(project), "--port", str(port), "--no-ui"]
+    front = [*PROGRAM, "front", "--upstream", f"http://127.0.0.1:{port}", "--port", str(before)]
     with (
         running(behind, port, OPEN) as server,
         running([*front, "--no-ui"], before, OPEN) as first,
@@ -95,7 +96,7 @@ def throughput(
 ) -> tuple[list[float], list[float], list[float]]:
     """Tokens per second of many streams, directly and through the front, in turns; and what a
     token costs the front [s of processor time]."""
-    asks = [Ask(ways.model, f"Tell {number}", tokens) for number in range(STREAMS)]
+    asks = [Ask(ways.model, f"Tell {number}", tokens, REMORA.request) for number in range(STREAMS)]
     process = psutil.Process(ways.front.process.pid)
     direct, through, costs = [], [], []
     for _ in range(rounds):
@@ -113,7 +114,7 @@ def start(times: int) -> list[float]:
     found = []
     for _ in range(times):
         port = free_port()
-        command = [*REMORA, "front", "--upstream", "http://127.0.0.1:9", "--port", str(port)]
+        command = [*PROGRAM, "front", "--upstream", "http://127.0.0.1:9", "--port", str(port)]
         with running([*command, "--no-ui"], port, OPEN) as server:
             found.append(server.wait_until_ready("/readyz"))
     return found

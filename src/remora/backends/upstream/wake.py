@@ -129,7 +129,7 @@ class Wake:
     async def _wake(self) -> None:
         """Probe until the server is ready, or can't be."""
         began = self._since = self._now()
-        self.told = Told("starting")
+        self._answers, self.told = False, Told("starting")
         logger.info("waking the server", extra={"fields": {"waiting": len(self.room)}})
         failure = f"it was not ready after {self._options.wake_limit:g} s"
         try:
