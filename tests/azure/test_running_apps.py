@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import pytest
 
 from tests.azure.double.runtime import sandbox
@@ -216,6 +217,8 @@ def azure(tmp_path: Path) -> Iterator[Azure]:
             with found.http:
                 yield found
         assert not double.violations
+    running = psutil.Process().children(recursive=True)
+    assert "unshare" not in {process.name() for process in running}
 
 
 def test_an_app_answers_at_its_address(azure: Azure) -> None:
@@ -298,6 +301,19 @@ def test_a_request_waits_for_a_ready_replica_up_to_the_limit(azure: Azure) -> No
     assert not azure.containers("app")[0].ready
     (azure.share / "go").touch()
     assert azure.http.get(url).status_code == 200
+
+
+def test_an_ingress_that_holds_nothing_wakes_a_replica_all_the_same(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    azure.double.settings.holds_requests = False
+    azure.double.settings.speed = 1000
+    url = azure.put("app", scale={"cooldownPeriod": 100})
+    until(lambda: "RevisionReady" in azure.reasons("app"))
+    until(lambda: not azure.replicas("app"))
+    azure.double.settings.speed = 10
+    answer = azure.http.get(url)
+    assert (answer.status_code, answer.text) == (503, "no healthy upstream")
+    until(lambda: azure.answers(url))
 
 
 def test_a_new_revision_replaces_the_old_when_it_is_ready(azure: Azure) -> None:

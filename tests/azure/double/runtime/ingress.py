@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.azure.double.runtime.replica import Replica
-from tests.azure.double.runtime.scaler import Scaler
+from tests.azure.double.runtime.scaler import NoReplica, Scaler
 from tests.azure.double.runtime.settings import Settings
 from tests.azure.double.state import Json
 
@@ -111,6 +111,8 @@ class _Passing:
             await self._pass_on(replica, ingress["targetPort"], sticky=sticky)
         except (TimeoutError, httpcore.TimeoutException):
             await self._fail(504, "stream timeout")
+        except NoReplica:
+            await self._fail(503, "no healthy upstream")
         except (httpcore.NetworkError, httpcore.ProtocolError):
             await self._fail(503, "upstream connect error or disconnect/reset before headers. "
                              "reset reason: connection failure")  # fmt: skip

@@ -17,6 +17,10 @@ _LOOK = 0.05  # s
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
+class NoReplica(Exception):
+    """No replica is ready, and the ingress does not hold the request."""
+
+
 class Scaler:
     """Runs until `close`. ``make`` makes a replica of a name, which tells when it has changed.
 
@@ -48,6 +52,7 @@ class Scaler:
     def request(self) -> Iterator[None]:
         """A request that is being answered, or waits for a replica."""
         self.requests += 1
+        self._last_request = time.monotonic()
         self.changed()
         try:
             yield
@@ -58,6 +63,8 @@ class Scaler:
     async def a_ready_replica(self, preferred: str | None) -> Replica:
         """One that takes a request, the preferred one if it may be; waits for it."""
         while not (ready := self.ready):
+            if not self._settings.holds_requests:
+                raise NoReplica
             await self._next_change()
         for replica in ready:
             if replica.name == preferred:
@@ -72,10 +79,10 @@ class Scaler:
         self._changed = asyncio.Event()
 
     async def restart(self) -> None:
-        """Every replica ends; the scaler starts as many as are wanted then."""
+        """Every replica ends, and as many start."""
         count = len(self.replicas)
         await self._let_go(list(self.replicas))
-        for _ in range(count):
+        for _ in range(count - len(self.replicas)):
             self._add()
 
     async def close(self) -> None:
@@ -106,15 +113,14 @@ class Scaler:
                 pass
 
     def _wanted(self) -> int:
-        """A new revision is tried with one replica, whatever its limits."""
+        """At least one until the cooldown has passed; a new revision is tried with one, too."""
         scale: Json = self.revision.properties["template"]["scale"]
         least, most = scale["minReplicas"] or 0, scale["maxReplicas"]
         idle = time.monotonic() - self._last_request
         cool = idle * self._settings.speed >= scale["cooldownPeriod"]
         asked = math.ceil(self.requests / _concurrency(scale))
-        kept = 0 if cool and self.was_ready.is_set() else len(self.replicas)
-        first = 0 if self.was_ready.is_set() else 1
-        return min(most, max(least, first, asked, kept))
+        kept = 0 if cool and self.was_ready.is_set() else max(1, len(self.replicas))
+        return min(most, max(least, asked, kept))
 
     def _add(self) -> None:
         suffix = "".join(secrets.choice(_LETTERS) for _ in range(5))
