@@ -16,6 +16,8 @@ from remora.errors import RemoraError, UpstreamFailure
 SERVER = "x-remora-server"  # every answer of Remora's has it, and none of an ingress's own
 SILENCE = 300.0  # s without a byte: longer than an ingress waits, and than a stream is silent
 TIMEOUT = httpx.Timeout(SILENCE, connect=10.0, pool=None)
+# Remora closes a connection that is idle for 75 s.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=60.0)
 PROBE = httpx.Timeout(230.0, connect=10.0)  # an ingress may hold a request until a replica runs
 SHORT = httpx.Timeout(10.0)
 _OF_THE_CLIENT = ("content-type", "retry-after")
@@ -88,7 +90,7 @@ class Connection:
             base_url=address,
             headers={"accept-encoding": "identity"},
             timeout=TIMEOUT,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=256),
+            limits=LIMITS,
             mounts=direct,
         )
         self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
