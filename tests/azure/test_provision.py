@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from remora.azure.unique_string import name_suffix
+from tests.azure.arm.deployment import SCHEMA
 from tests.azure.double.errors import ArmError
 from tests.azure.double.seed import DEDICATED, SERVERLESS, Names, fine_tuning
 from tests.azure.double.server import AzureDouble
@@ -370,6 +371,39 @@ def test_another_app_than_the_config_names_is_told(
     put(project, "inference.config.json", {"RESOURCE_GROUP_NAME": GROUP, "ACA_APP_NAME": "mine"})
     told = [found.get("message", "") for found in provision(remora, project, "--explain").events]
     assert any(f"acaAppName mine, and this plan is for {APP}" in message for message in told)
+
+
+def test_a_template_of_the_users_own_is_deployed(
+    azure: AzureDouble, remora: Remora, project: Path, tmp_path: Path
+) -> None:
+    """One with AI Toolkit's parameters alone, which makes a workspace and says it made an app."""
+    names = [
+        "storageAccountName", "fileShareName", "acaEnvironmentName", "acaAppName",
+        "acaEnvironmentStorageName", "acaLogAnalyticsName",
+    ]  # fmt: skip
+    template = {
+        "$schema": SCHEMA,
+        "contentVersion": "1.0.0.0",
+        "parameters": {name: {"type": "string", "defaultValue": name.lower()} for name in names},
+        "resources": [
+            {
+                "type": "Microsoft.OperationalInsights/workspaces",
+                "apiVersion": "2022-10-01",
+                "name": "[parameters('acaLogAnalyticsName')]",
+                "location": "westus3",
+                "properties": {"sku": {"name": "PerGB2018"}},
+            }
+        ],
+        "outputs": {key: {"type": "string", "value": key.lower()} for key in KEYS},
+    }
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps(template), encoding="utf-8")
+    fine_tuned(DEDICATED)(azure, project)
+    ran = provision(remora, project, "--yes", "--template", str(file))
+    assert ran.code == 0, ran.out
+    assert planned(ran)[USUAL.environment] == "none"
+    assert config(project)["ACA_APP_NAME"] == "aca_app_name"
+    assert not [found for found in ran.events if found["event"] == "api_key"]
 
 
 def test_ai_toolkits_commands_run_where_they_are_kept(

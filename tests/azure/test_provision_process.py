@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,36 @@ def test_in_a_terminal_lists_are_searched_and_the_plan_is_confirmed(
     assert not double.state.resources
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [("n", "Cancelled; what was made stays."), ("y", "It goes on without us.")],
+)
+def test_ctrl_c_asks_whether_the_deployment_goes_on(
+    answer: str,
+    told: str,
+    double: AzureDouble,
+    project: Path,
+    tmp_path: Path,
+) -> None:
+    double.state.group("team")
+    command = ["provision", str(project), "--resource-group", "team"]
+    with Terminal(command, variables(double, tmp_path)) as terminal:
+        terminal.until("Deploy this?")
+        double.pause()
+        terminal.type("y\r")
+        terminal.until("elapsed")
+        terminal.interrupt()
+        terminal.until("Leave the deployment running?")
+        terminal.type(f"{answer}\r")
+        terminal.until(told)
+        assert terminal.end() == 130
+    double.resume()
+    cancelled = any(request.path.endswith("/cancel") for request in double.requests)
+    assert cancelled == (answer == "n")
+    assert not (project / "infra" / "inference.config.json").exists()
+
+
 class Terminal:
     """A command in a pseudo-terminal."""
 
@@ -133,6 +164,10 @@ class Terminal:
                 self.type("\x1b[1;1R")
             found += piece
             self.seen += piece
+
+    def interrupt(self) -> None:
+        """As Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
         return self._process.wait()

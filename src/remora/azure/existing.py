@@ -82,7 +82,8 @@ def look(clients: Clients, group: Group, names: Mapping[str, Any]) -> Existing:
 
 def follows(existing: Existing, *, gpu: str, most: int) -> Source:
     """Values of the template's parameters that what is there decides; ``gpu`` is the type of the
-    GPU app's profile, ``most`` the number of its replicas."""
+    GPU app's profile, empty where the template alone knows it, ``most`` how many replicas it has.
+    """
     values: dict[str, Any] = {"tagSharedResources": True}
     places = {"tagSharedResources": "so that `remora down` knows what inference created"}
 
@@ -96,7 +97,7 @@ def follows(existing: Existing, *, gpu: str, most: int) -> Source:
     if existing.workspace is not None and not existing.workspace.is_inference:
         leave("createLogAnalytics", "the workspace")
     if (environment := existing.environment) is not None:
-        profiles = wanted_profiles(environment, gpu=gpu, most=most)
+        profiles = wanted_profiles(environment, gpu=gpu, most=most) if gpu else []
         name = profile_name(environment.profiles, gpu)
         values |= {"location": environment.location, "gpuProfileName": name}
         places |= dict.fromkeys(("location", "gpuProfileName"), "the environment that is there")
@@ -131,7 +132,7 @@ def added_profiles(existing: Existing, *, gpu: str, most: int) -> list[dict[str,
     """The profiles to set on an environment that the template leaves as it is; empty if it has
     what inference needs."""
     environment = existing.environment
-    if environment is None or environment.is_inference:
+    if environment is None or environment.is_inference or not gpu:
         return []
     wanted = wanted_profiles(environment, gpu=gpu, most=most)
     return [] if wanted == merged(environment.profiles, []) else wanted

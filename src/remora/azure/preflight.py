@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from remora.azure.failures import azure_errors
+from remora.azure.sizes import NO_GPU
 from remora.azure.wire import wire
 from remora.azure.workload_profiles import is_serverless
 from remora.errors import (
@@ -50,7 +51,8 @@ _QUOTAS = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be deployed where. ``gpu`` is a workload profile's type, or ``none``;
+    """What is to be deployed where. ``gpu`` is a workload profile's type, ``none``, or empty where
+    the template alone knows it;
     ``is_new`` says that the GPU app is not there yet, and needs a GPU more."""
 
     group: Group
@@ -95,7 +97,7 @@ def _providers(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
 
 
 def _profile(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
-    if wanted.gpu == "none":
+    if wanted.gpu in {"", NO_GPU}:
         return
     with azure_errors(f"asking what {wanted.location} offers"):
         found = list(clients.apps.available_workload_profiles.get(wanted.location))

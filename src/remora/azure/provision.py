@@ -60,7 +60,7 @@ def make_plan(clients: Clients, resolved: Resolved) -> Plan:
     server = find(existing.resources, APP, names["acaAppName"])
     known = read_secrets(clients, group.name, server.name) if server else {}
     keys = keys_from(known, request.hf_token)
-    gpu, most = str(names.get("gpuProfile", "")), int(names.get("maximumInstanceCount") or 1)
+    gpu, most = str(names["gpuProfile"]), int(names["maximumInstanceCount"])
     wanted = Wanted(
         group=group,
         location=names["location"],

@@ -51,8 +51,9 @@ class Resolved:
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values alone, by the parameters' names."""
-        return {name: one.value for name, one in self.parameters.items()}
+        """All values of Remora's own parameters, those included that a template of the user's does
+        not declare."""
+        return _values(self.request, self.parameters)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -75,13 +76,9 @@ def resolve_request(clients: Clients, request: Request) -> Resolved:
     """Read the project's files, and ask Azure what is there. Raises `ConfigError`."""
     files = read_files(request.project, clients.subscription, request.group)
     _check_known(files, request.template)
-    said = {name: one.value for name, one in _resolve(request, files, None).items()}
+    said = _values(request, _resolve(request, files, None))
     existing = look(clients, request.group, said)
-    decided = follows(
-        existing,
-        gpu=str(said.get("gpuProfile", "")),
-        most=int(said.get("maximumInstanceCount") or 1),
-    )
+    decided = follows(existing, gpu=str(said["gpuProfile"]), most=int(said["maximumInstanceCount"]))
     parameters = _resolve(request, files, decided)
     for parameter in parameters.values():
         _check(request.template, parameter)
@@ -107,6 +104,12 @@ def _resolve(request: Request, files: ProjectFiles, decided: Source | None) -> d
     # Names that are not given follow from those that are.
     given = {name: one.value for name, one in resolved({}).items()}
     return resolved(_defaults(request, given))
+
+
+def _values(request: Request, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    known = {name: one.value for name, one in parameters.items()}
+    decided_by_template = {"gpuProfile": "", "maximumInstanceCount": 1, "keepCommands": False}
+    return decided_by_template | _defaults(request, known) | known
 
 
 def _defaults(request: Request, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def _run(output: Output, clients: Clients, plan: Plan, *, yes: bool) -> None:
     deployment = deployment_of(clients, plan.resolved)
     with interruptible(output, deployment):
         begin(clients, plan)
-        if plan.keys.made and not plan.resolved.values.get("keepCommands"):
+        if "apiKey" in plan.values and plan.keys.made and not plan.resolved.values["keepCommands"]:
             output.say(
                 "api_key",
                 f"\nAPI key of the endpoint, shown this once: {plan.keys.api}\n"
