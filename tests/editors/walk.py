@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from draw_pages import greedy
 from playwright.sync_api import FrameLocator, Page, expect
 
-from tests.editors.workbench import notification, palette, pick, press, status
+from tests.editors.workbench import notification, open_file, palette, pick, press, status
 
 QUESTION = "What is a remora?"
 ANSWER = "a remora be a slim fish"  # as a pirate says it
@@ -91,6 +92,25 @@ def check(page: Page, config: Path) -> None:
     problem = page.locator(".markers-panel").get_by_text("[server] prot: unknown key")
     expect(problem).to_be_visible()
     config.write_text(config.read_text("utf-8").replace("prot = 0", "port = 0"), "utf-8")
+
+
+def help_in_files(page: Page, project: Path) -> None:
+    """A wrong key of JSON is marked, and a key of remora.toml completed."""
+    config = project / "infra" / "inference.config.json"
+    config.parent.mkdir()
+    config.write_text('{"ACA_APP_NAM": null}\n', "utf-8")
+    open_file(page, config.name)
+    palette(page, "Problems: Focus on Problems View")
+    expect(page.locator(".markers-panel").get_by_text("ACA_APP_NAM is not allowed")).to_be_visible()
+    open_file(page, "remora.toml")
+    page.keyboard.press("Control+End")
+    page.keyboard.type("\n[engine]\nmax_res")
+    expect(page.locator(".suggest-widget")).to_contain_text("max_resident_adapters")
+    page.keyboard.press("Enter")
+    expect(page.locator(".view-lines")).to_contain_text("max_resident_adapters =")
+    palette(page, "File: Revert File")
+    palette(page, "View: Close All Editors")
+    shutil.rmtree(config.parent)
 
 
 def tear_down(page: Page) -> None:

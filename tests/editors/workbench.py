@@ -170,6 +170,15 @@ def palette(page: Page, command: str) -> None:
     row.click()
 
 
+def open_file(page: Page, name: str) -> None:
+    """Open a file of the project."""
+    page.locator(".titlebar-drag-region").click()
+    page.keyboard.press("Control+p")
+    page.locator(".quick-input-widget input").first.fill(name)
+    page.locator(".quick-input-list .monaco-list-row").filter(has_text=name).first.click()
+    expect(page.locator(".tab.active")).to_contain_text(name)
+
+
 def pick(page: Page, question: str, answer: str) -> None:
     """Choose in a quick pick, once it asks that."""
     asked = page.locator(".quick-input-widget")

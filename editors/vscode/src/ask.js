@@ -15,6 +15,7 @@ async function ask(question, events) {
 }
 
 async function choose(question) {
+  /** @type {(vscode.QuickPickItem & {value?: string})[]} */
   const items = question.choices.map((each) => ({
     label: each.label ?? each.value,
     description: each.value === question.default ? "default" : undefined,

@@ -54,15 +54,15 @@ class Chat {
   async #start(program, folder, endpoint) {
     const path = folder.uri.fsPath;
     const env = await this.runner.keys.environment(path);
-    /** @type {import("./run").Running | undefined} */
-    let running;
+    let onEvent = (_event) => {};
+    const options = { cwd: path, env, onEvent: (event) => onEvent(event), onText: () => {} };
+    const running = run(program, commandLines.pages(endpoint), options);
     /** @type {Promise<string>} */
     const url = new Promise((resolve, reject) => {
-      const onEvent = (event) => {
+      onEvent = (event) => {
         if (event.event === "listening") resolve(event.url);
         if (event.event === "error") reject(Object.assign(new Error(event.message), { hint: event.hint }));
       };
-      running = run(program, commandLines.pages(endpoint), { cwd: path, env, onEvent, onText: () => {} });
       running.ended.then((code) => reject(new Error(`remora ui ended with exit code ${code}`)), reject);
     });
     return { running, url };

@@ -89,6 +89,7 @@ const short = (digest) => digest.slice(0, 12);
 const doing = (event) => event.message ?? capital(words(event.phase));
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const plain = (type) => type.replace("Microsoft.", "");
+/** @param {RemoraEvent} event */
 const operation = ({ type, name, state }) => `${state} ${plain(type)} ${name}`;
 const words = (name) => name.replaceAll("_", " ");
 const isPlain = (value) => ["string", "number", "boolean"].includes(typeof value);

@@ -45,11 +45,16 @@ class Problems {
 function configProblems(message) {
   return message.split("\n").flatMap((line) => {
     const [, file, number, what] = PLACE.exec(line) ?? [];
-    return file ? [[file, problem(Number(number) - 1, what, { severity: "error" })]] : [];
+    return file ? [[file, problem(Number(number) - 1, what, {})]] : [];
   });
 }
 
-function problem(line, text, { severity, code }) {
+/**
+ * @param {number} line
+ * @param {string} text
+ * @param {Record<string, any>} rule which does not hold
+ */
+function problem(line, text, { severity = "error", code }) {
   const range = new vscode.Range(line, 0, line, Number.MAX_SAFE_INTEGER);
   const diagnostic = new vscode.Diagnostic(range, text, SEVERITIES[severity]);
   return Object.assign(diagnostic, { source: "remora", code });

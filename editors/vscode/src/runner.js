@@ -93,18 +93,19 @@ class Runner {
   async #once(found, folder, title, args) {
     const events = [];
     const percent = new Percent();
-    let cancelled = false;
-    let running;
+    const hear = (event) => {
+      events.push(event);
+      lines(event).forEach((line) => this.output.appendLine(line));
+      onEvent(event);
+    };
+    let onEvent = (_event) => {};
     this.output.appendLine(`\n> remora ${args.join(" ")}`);
     const options = { location: vscode.ProgressLocation.Notification, title: `Remora: ${title}`, cancellable: true };
-    await vscode.window.withProgress(options, async (progress, token) => {
+    const running = await this.#start(found, folder, args, hear, (line) => this.output.appendLine(line));
+    const cancelled = await vscode.window.withProgress(options, (progress, token) => {
+      onEvent = (event) => progress.report({ message: message(event), increment: percent.after(event) });
       const left = new Promise((resolve) => token.onCancellationRequested(resolve));
-      running = await this.#start(found, folder, args, (event) => {
-        events.push(event);
-        lines(event).forEach((line) => this.output.appendLine(line));
-        progress.report({ message: message(event), increment: percent.after(event) });
-      }, (line) => this.output.appendLine(line));
-      cancelled = await Promise.race([running.ended.then(() => false), left.then(() => true)]);
+      return Promise.race([running.ended.then(() => false), left.then(() => true)]);
     });
     if (cancelled) await this.#cancel(running, title);
     return { code: await running.ended, events, cancelled };
@@ -129,6 +130,7 @@ class Runner {
     return run(found, args, { cwd: path, env: await this.keys.environment(path), onEvent: hear, onText });
   }
 
+  /** @param {Result} result @param {string} title */
   #tellFailure({ code, events, cancelled }, title) {
     const error = events.find((event) => event.event === "error");
     const goesOn = events.some((event) => event.event === "left_running");

@@ -14,6 +14,7 @@ const KEY = /^\s*([A-Za-z0-9_-]+)\s*(=?)/;
  * @returns {Record<string, Table>} the tables of the file; `adapters` has no keys of its own
  */
 function tables(schema) {
+  /** @type {Record<string, Table>} */
   const found = {};
   for (const [name, property] of Object.entries(schema.properties)) {
     const table = resolved(schema, property);
@@ -80,6 +81,7 @@ function hover(known, lines, number) {
   return key === undefined ? found?.description : each && told(each);
 }
 
+/** @param {Key} key */
 function told({ description = "", default: value }) {
   return value === undefined || value === null ? description : `${description}\n\nDefault: \`${JSON.stringify(value)}\``;
 }

@@ -28,7 +28,7 @@ function tomlLanguage(extension) {
     vscode.languages.registerHoverProvider(FILES, {
       provideHover: (document, position) => {
         const found = hover(known, linesOf(document), position.line);
-        return found && new vscode.Hover(new vscode.MarkdownString(found));
+        return found === undefined ? undefined : new vscode.Hover(new vscode.MarkdownString(found));
       },
     }),
   );

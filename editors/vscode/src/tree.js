@@ -38,6 +38,7 @@ class Tree {
   }
 }
 
+/** @param {vscode.WorkspaceFolder} folder @param {import("./endpoints").State} state */
 function release(folder, { status, current }) {
   const report = status?.report;
   const id = report?.served?.release ?? current?.release;
@@ -93,6 +94,12 @@ function cost({ resources }) {
   return typeof now === "number" ? `about ${now.toFixed(2)} ${resources.currency} an hour now` : undefined;
 }
 
+/**
+ * @param {vscode.WorkspaceFolder} folder
+ * @param {string} label
+ * @param {Partial<Node>} properties
+ * @returns {Node}
+ */
 function item(folder, label, { children, ...fields }) {
   const collapsed = children ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.None;
   // Without it a screen reader would read the tooltip in the place of the name.
