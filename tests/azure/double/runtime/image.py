@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sysconfig
 import venv
-from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
+
+from tests.container.wheelhouse import linked
 
 _IN_PYTORCH = ("torch", "numpy")
 
@@ -20,29 +19,8 @@ def build(name: str, folder: Path) -> Path:
     if not image.exists():
         venv.create(image, symlinks=True, with_pip=False)
         if has_torch:
-            _link(image)
+            linked(_IN_PYTORCH, image / "packages")
+            site = Path(sysconfig.get_path("purelib", vars={"base": str(image)}))
+            up = "/".join(".." for _ in site.relative_to(image).parts)
+            (site / "image.pth").write_text(f"{up}/packages\n", encoding="utf-8")
     return image
-
-
-def _link(image: Path) -> None:
-    here = Path(sysconfig.get_path("purelib"))
-    there = Path(sysconfig.get_path("purelib", vars={"base": str(image)}))
-    for package in sorted(set(_needed(*_IN_PYTORCH))):
-        files = metadata.files(package) or []
-        for top in {Path(str(file)).parts[0] for file in files} - {"..", "__pycache__"}:
-            if (here / top).exists() and not (there / top).exists():
-                (there / top).symlink_to(here / top)
-
-
-def _needed(*names: str, seen: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The packages with all that they require on this machine."""
-    for name in names:
-        if name in seen:
-            continue
-        try:
-            required = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue
-        yield name
-        inner = [re.split(r"[^\w.-]", text)[0] for text in required if "extra ==" not in text]
-        yield from _needed(*inner, seen=seen | {name})
