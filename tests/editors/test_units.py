@@ -41,9 +41,9 @@ def test_the_extension_does_what_its_tests_say() -> None:
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 def test_the_types_in_the_comments_hold() -> None:
     here = installed()
-    types = ["--typeRoots", here.modules / "@types"]
+    types = here.modules / "@types"
     done = subprocess.run(
-        [here.node, here.tsc, "--project", EXTENSION, *types],
+        [here.node, here.tsc, "--project", EXTENSION, "--typeRoots", types],
         capture_output=True,
         text=True,
         encoding="utf-8",
