@@ -51,6 +51,8 @@ def deploy(
 
     Adapters are exchanged while others stream; another base, other engine settings or other code
     restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
+
+    Where --keep-commands was provisioned, the project's files are sent, and its commands run anew.
     """
     from remora.cli.deploy_view import DeployView
     from remora.formats.folder import LocalFolder
@@ -62,9 +64,13 @@ def deploy(
 
     output = Output(json)
     to = chosen_target(project, share, target)
+    if not isinstance(to, LocalTarget) and not to.runs_remora:
+        _deploy_files(output, (project or Path.cwd()).absolute(), to)
+        return
     found, on_share = _project(project or Path.cwd(), to)
     commit, dirty = commit_of(found.folder) or (None, False)
-    with DeployView(output) as view:
+    log = None if isinstance(to, LocalTarget) else lambda: to.logs(follow=True)
+    with DeployView(output, log) as view:
         deployment = Deployment(
             found,
             to,
@@ -84,6 +90,18 @@ def deploy(
         _tell_missing(output, survey, found)
     else:
         view.tell(deployed, to.api_key_file if isinstance(to, LocalTarget) else None)
+
+
+def _deploy_files(output: Output, folder: Path, target: AzureTarget) -> None:
+    """The way of an app that was provisioned with --keep-commands."""
+    from remora.cli.deploy_view import DeployView
+    from remora.targets.kept_commands import KeptCommands
+
+    with DeployView(output, lambda: target.logs(follow=True)) as view:
+        sent = KeptCommands(folder, target, view).run()
+    text = f"{len(sent)} files were sent; the commands run anew at {target.url}"
+    output.say("deployed", text, url=target.url, files=sent)
+    output.say("endpoint", url=target.url)
 
 
 def _project(folder: Path, target: LocalTarget | AzureTarget) -> tuple[Project, Discovery | None]:

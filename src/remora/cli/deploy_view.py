@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from remora.cli.output import Output
 from remora.cli.release_table import change_text, model_table
+from remora.errors import RemoraError
 from remora.release.manifest import short
 from remora.release.progress import Progress
 from remora.release.report import Report
@@ -34,14 +38,17 @@ LOADING = "loading"  # what a server does that answers, and is not ready
 
 @dataclass(slots=True)
 class DeployView(Listener):
-    """Hears a deployment."""
+    """Hears a deployment. ``log`` gives the lines that the server writes while it is waited for."""
 
     output: Output
+    log: Callable[[], Iterator[str]] | None = None
     spinner: Spinner | None = field(default=None, init=False)
     doing: str = field(default="", init=False)
     standing: tuple[Any, ...] = field(default=(), init=False)
     stage: str = field(default="", init=False)
     stage_began: float = field(default=0.0, init=False)
+    reader: threading.Thread | None = field(default=None, init=False)
+    done: threading.Event = field(default_factory=threading.Event, init=False)
 
     def __enter__(self) -> Self:
         if not self.output.as_json and self.output.console.is_terminal:
@@ -50,6 +57,7 @@ class DeployView(Listener):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.done.set()
         if self.spinner is not None:
             self.spinner.stop()
 
@@ -77,7 +85,22 @@ class DeployView(Listener):
     def waiting(self, state: TargetState) -> None:
         if state.phase:
             self._enter(state.phase)
+            self._follow()
         self._show(f"{self.doing}: {' · '.join(filter(None, [state.phase, state.detail]))}")
+
+    def _follow(self) -> None:
+        """Show what the server writes from now on, beside all else."""
+        if self.log is not None and self.reader is None:
+            self.reader = threading.Thread(target=self._read, name="remora-log", daemon=True)
+            self.reader.start()
+
+    def _read(self) -> None:
+        assert self.log is not None
+        with suppress(RemoraError):  # It is shown for the curious; the deployment goes on.
+            for line in self.log():
+                if self.done.is_set():
+                    return
+                self.output.say("log", f"  {line}", line=line)
 
     def _enter(self, stage: str) -> None:
         """Tell that the server has come from one stage of its start to another."""

@@ -38,6 +38,7 @@ from remora.cli.provision import provision
 from remora.cli.prune import prune
 from remora.cli.releases import releases
 from remora.cli.rollback import rollback
+from remora.cli.secret import secret
 from remora.cli.serve import serve
 from remora.cli.status import status
 from remora.cli.ui import ui
@@ -93,6 +94,7 @@ app.command()(prune)
 app.command()(verify)
 app.command("open")(open_)
 app.command()(down)
+app.add_typer(secret, name="secret")
 app.command()(init)
 app.command()(check)
 app.command()(doctor)

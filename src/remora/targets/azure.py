@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,7 @@ from remora.azure.clients import Clients, azure_clients
 from remora.azure.config_file import InferenceConfig
 from remora.azure.inventory import FRONT_TAG, read_app
 from remora.azure.phases import Watch, sight
+from remora.azure.secrets import set_secrets
 from remora.azure.storage import open_share
 from remora.azure.streams import Event, events, log_lines
 from remora.errors import AzureNotFound, TargetError
@@ -72,13 +73,14 @@ class AzureTarget:
     def start(self, changed: Collection[Change] = ()) -> bool:
         """Start anew what can't follow a release by itself: a front of another Remora, and
         containers that have ended and that Azure lets wait. What sleeps is not woken."""
-        front_changed = any((one.part, one.name) == ("runtime", Role.FRONT) for one in changed)
         lives = self._front_lives()
-        if self._front and (front_changed or not lives):
-            restart(self.clients, look(self.clients, self._group, self._front))
-        if lives and self.report() is not None:
-            return False
+        if self._front and (not lives or _front_is_replaced(changed)):
+            front = look(self.clients, self._group, self._front)
+            if lives or front.is_crashing:
+                restart(self.clients, front)
         app = self.app()
+        if app.is_asleep or (lives and self.report() is not None):
+            return False
         self._known = set(events(self.clients, app))
         if app.is_crashing:
             restart(self.clients, app)
@@ -131,10 +133,18 @@ class AzureTarget:
         """The app's secrets by name."""
         return read_secrets(self.clients, self._group, self._app_name)
 
+    def set_secrets(self, values: Mapping[str, str], *, with_front: bool) -> None:
+        """Give the server these secrets, and the front, too. The server comes first: a key that
+        the front lets in is one that the server knows."""
+        group = self._group
+        set_secrets(self.clients, group, self._app_name, values, keeps_serving=False)
+        if with_front and self._front:
+            set_secrets(self.clients, group, self._front, values, keeps_serving=True)
+
     @property
     def runs_remora(self) -> bool:
-        """Whether the app was made for Remora; else it runs commands of its user's."""
-        return ADMIN_KEY in self.secrets
+        """Whether the app has a front; else it runs commands of its user's."""
+        return bool(self._front)
 
     @cached_property
     def _files(self) -> AzureFileShare:
@@ -151,7 +161,7 @@ class AzureTarget:
 
     @cached_property
     def _front(self) -> str:
-        """The front's name; empty where the app answers by itself."""
+        """The front's name; empty where there is none."""
         found = read_app(self.clients, self._group, self._app_name)
         if found is None:
             raise AzureNotFound(
@@ -179,3 +189,11 @@ class AzureTarget:
             return False
         finally:
             connection.close()
+
+
+def _front_is_replaced(changed: Collection[Change]) -> bool:
+    """Whether the front's own Remora was served before, and another one is now."""
+    return any(
+        (one.part, one.name) == ("runtime", Role.FRONT) and one.before is not None
+        for one in changed
+    )

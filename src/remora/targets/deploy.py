@@ -166,9 +166,9 @@ class Deployment:
         return content.model_copy(update={"runtime": runtime})
 
     def _served(self, entry: LogEntry) -> Report | None:
-        report = self.target.report()
-        if report is None and not self.wakes and self.target.state().life is Life.ASLEEP:
+        if not self.wakes and self.target.state().life is Life.ASLEEP:
             return None
+        report = self.target.report()
         if (
             report is None
             or report.standing is not Standing.READY

@@ -1,0 +1,117 @@
+"""Azure on this machine for the command line: a double whose container apps run, and a sign-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from remora.azure.unique_string import name_suffix
+from remora.container.runtime_archive import requirements_of
+from remora.release.manifest import Role
+from tests.azure.double import fake_az
+from tests.azure.double.container_apps import REVISIONS
+from tests.azure.double.seed import SERVERLESS, Names, fine_tuning
+from tests.azure.double.server import AzureDouble
+from tests.container.wheelhouse import lines_of, make_wheels
+from tests.end_to_end.deploying import REMORA, Ran
+
+GROUP = "team"
+SECONDS = 240
+SPEED = 10  # times faster than Azure: start-up probes, back-off and cooldown (300 s)
+
+
+@dataclass
+class Cloud:
+    """A subscription in which a model was fine-tuned, and the commands of a project."""
+
+    double: AzureDouble
+    project: Path
+    variables: dict[str, str]
+    names: Names
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*REMORA, *arguments],
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | self.variables,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> Ran:
+        """What a command says as events; fails unless it ends with this exit code."""
+        process = self.start(*arguments, "--json")
+        try:
+            out, err = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+        ran = Ran(process.returncode, [json.loads(line) for line in out.splitlines()], err)
+        assert ran.code == code, (ran.events[-30:], ran.err)
+        return ran
+
+    def client(self, url: str, key: str = "") -> httpx.Client:
+        """A client of the endpoint that has a key: its first, or another one."""
+        trust = ssl.create_default_context(cafile=self.double.certificate)
+        headers = {"Authorization": f"Bearer {key or self.keys.get('api', 'none')}"}
+        return httpx.Client(base_url=url, verify=trust, headers=headers, timeout=120)
+
+    def replicas(self) -> int:
+        """Those that the server's app has now; nobody is asked, and so nobody woken."""
+        return sum(
+            one.properties["replicas"]
+            for one in self.double.state.of_type(REVISIONS)
+            if one.properties["active"] and "-front" not in one.id.names[0]
+        )
+
+    def resources(self) -> dict[str, Any]:
+        """All that there is in the group, as it is."""
+        found = self.double.state.resources.values()
+        return {one.id.key: json.loads(json.dumps(one.body)) for one in found}
+
+
+@contextmanager
+def cloud(folder: Path, project: Path) -> Iterator[Cloud]:
+    """The group holds what fine-tuning leaves there."""
+    with AzureDouble(folder / "azure", runs_apps=True) as double:
+        double.settings.speed = SPEED
+        group = double.state.group(GROUP)
+        names = Names.with_suffix(name_suffix(group.id))
+        fine_tuning(double.state, GROUP, names, SERVERLESS)
+        program = fake_az.install(folder / "bin")
+        variables = double.environment | {
+            "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+            **_packages(folder / "wheels"),
+        }
+        yield Cloud(double, project, variables, names)
+        assert not double.violations
+
+
+def _packages(folder: Path) -> dict[str, str]:
+    """What pip takes packages from: nothing but the wheels of what is installed here."""
+    files = [file for role in Role for file in requirements_of(role)]
+    make_wheels(lines_of(*files), folder)
+    return {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+
+
+def container_section() -> str:
+    """The table [container] for an image with the Python of this machine."""
+    return f'[container]\npython = "{sys.version_info[0]}.{sys.version_info[1]}"\n'
