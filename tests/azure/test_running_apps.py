@@ -36,8 +36,9 @@ class Handler(BaseHTTPRequestHandler):
         status, body = 200, {}
         if self.path == "/readyz":
             status = 200 if os.path.exists("/mount/go") else 503
-        elif self.path == "/die":
-            os._exit(3)
+        elif self.path == "/stream":
+            self.stream()
+            return
         elif self.path.startswith("/ask/"):
             trust = ssl.create_default_context()
             connection = http.client.HTTPSConnection("127.0.0.1", int(self.path[5:]), context=trust)
@@ -53,6 +54,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
+
+    def stream(self):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"4\\r\\nmore\\r\\n")
+                time.sleep(0.01)
+        except OSError:
+            print("left", flush=True)
+            self.close_connection = True
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -240,6 +253,15 @@ def test_an_app_answers_at_its_address(azure: Azure) -> None:
     assert azure.http.post(url, content=b"words, ").text == "words, end"
     azure.clients.apps.container_apps.begin_delete(GROUP, "app").result()
     until(lambda: not azure.answers(url))
+
+
+def test_answers_are_streamed_until_the_client_leaves(azure: Azure) -> None:
+    (azure.share / "go").touch()
+    url = azure.put("app")
+    with azure.http.stream("GET", f"{url}/stream") as answer:
+        assert next(answer.iter_text()).startswith("more")
+    logs = azure.containers("app")[0].log_stream_endpoint
+    until(lambda: azure.stream("app", f"{logs}?output=text")[-1].endswith(" left"))
 
 
 def test_an_internal_app_is_reached_from_its_environment_alone(azure: Azure) -> None:
