@@ -113,6 +113,15 @@ def test_an_obstacle_is_told_with_what_to_do_and_nothing_is_made(
     assert set(azure.state.resources) == before
 
 
+def test_a_dedicated_gpu_comes_only_with_a_new_environment(
+    azure: AzureDouble, remora: Remora, project: Path
+) -> None:
+    fine_tuning(azure.state, GROUP, NAMES, SERVERLESS)
+    ran = run(remora, project, "--plan", "--gpu", "NC24-A100")
+    assert ran.code == 8
+    assert "has no profile of the type NC24-A100" in ran.events[-1]["message"]
+
+
 def test_all_obstacles_are_told_at_once(azure: AzureDouble, remora: Remora, project: Path) -> None:
     for prepare in (unregistered, no_quota, name_taken):
         prepare(azure)

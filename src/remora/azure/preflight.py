@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from remora.azure.failures import azure_errors
+from remora.azure.permissions import missing_actions
 from remora.azure.sizes import NO_GPU
 from remora.azure.wire import wire
 from remora.azure.workload_profiles import is_serverless
@@ -28,17 +27,6 @@ if TYPE_CHECKING:
     from remora.azure.places import Group
 
 PROVIDERS = ("Microsoft.App", "Microsoft.OperationalInsights", "Microsoft.Storage")
-ACTIONS = (
-    "Microsoft.Resources/deployments/write",
-    "Microsoft.App/managedEnvironments/write",
-    "Microsoft.App/containerApps/write",
-    "Microsoft.App/containerApps/listSecrets/action",
-    "Microsoft.Storage/storageAccounts/write",
-    "Microsoft.Storage/storageAccounts/listKeys/action",
-    "Microsoft.OperationalInsights/workspaces/write",
-)
-_NEW_GROUP = "Microsoft.Resources/subscriptions/resourceGroups/write"
-_PERMISSIONS = "2022-04-01"
 # The ends of the names of quotas that count a profile's GPUs.
 _QUOTAS = {
     "Consumption-GPU-NC8as-T4": "ConsumptionT4Gpus",
@@ -52,8 +40,8 @@ _QUOTAS = {
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be deployed where. ``gpu`` is a workload profile's type, ``none``, or empty where
-    the template alone knows it;
-    ``is_new`` says that the GPU app is not there yet, and needs a GPU more."""
+    the template alone knows it; ``is_new`` says that the GPU app is not there yet, and needs one
+    more."""
 
     group: Group
     location: str
@@ -154,36 +142,12 @@ def _storage_name(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
 
 
 def _role(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
-    """A new group has no permissions of its own: those of the subscription hold there."""
-    from azure.core.rest import HttpRequest
-
-    subscription = f"/subscriptions/{clients.subscription}"
-    scope = wanted.group.id if wanted.group.exists else subscription
-    path = f"{scope}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
-    with azure_errors("asking what you may do"):
-        response = clients.resources.send_request(HttpRequest("GET", path))
-        response.raise_for_status()
-        granted = json.loads(response.text()).get("value") or []
-    needed = ACTIONS if wanted.group.exists else (*ACTIONS, _NEW_GROUP)
-    missing = [action for action in needed if not _may(granted, action)]
+    missing = missing_actions(clients, wanted.group)
     if missing:
         yield AzureDenied(
             f"your role does not allow {', '.join(missing)}",
             hint=f"Ask for the role Contributor on {wanted.group.name}.",
         )
-
-
-def _may(granted: Iterable[Mapping[str, Any]], action: str) -> bool:
-    """Whether a role allows an action and does not take it back itself."""
-    return any(
-        _matches(role.get("actions"), action) and not _matches(role.get("notActions"), action)
-        for role in granted
-    )
-
-
-def _matches(patterns: Iterable[str] | None, action: str) -> bool:
-    lowered = action.lower()
-    return any(fnmatch.fnmatchcase(lowered, pattern.lower()) for pattern in patterns or ())
 
 
 def _environment(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
@@ -197,6 +161,13 @@ def _environment(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
             " kind, Consumption only",
             hint="Name another in acaEnvironmentName: what is not there is made.",
         )
+    elif _is_too_late(environment, wanted.gpu):
+        yield AzureError(
+            f"the environment {environment.name} has no profile of the type {wanted.gpu}: Azure"
+            " gives dedicated GPUs to an environment only when it is created",
+            hint="Choose a serverless one with --gpu (Consumption-GPU-...), or name another"
+            " environment in acaEnvironmentName: what is not there is made.",
+        )
     if state == "failed":
         yield AzureError(
             f"the environment {environment.name} is in a failed state; nothing can be deployed into"
@@ -209,3 +180,8 @@ def _environment(clients: Clients, wanted: Wanted) -> Iterator[AzureError]:
             f"the environment {environment.name} is being changed now ({environment.state})",
             hint="Wait a few minutes, and run this again.",
         )
+
+
+def _is_too_late(environment: Environment, gpu: str) -> bool:
+    types = {one["workloadProfileType"] for one in environment.profiles}
+    return gpu not in {"", NO_GPU} and not is_serverless(gpu) and gpu not in types

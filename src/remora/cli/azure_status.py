@@ -41,8 +41,10 @@ def tell_resources(output: Output, clients: Clients, config: InferenceConfig) ->
         currency=now.prices.currency,
         prices_of=now.prices.date.isoformat(),
     )
-    if not output.as_json:
-        output.say("cost", cost_now_text(now))
+    if output.as_json:
+        return
+    there = cost_now_text(now) if now.resources else f"There is no app {config.aca_app_name}."
+    output.say("cost", there)
 
 
 def _made(is_inference: bool) -> str:
