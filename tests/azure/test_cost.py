@@ -24,8 +24,6 @@ idle_gib_second = 0.00001
 management_hour = 1.0
 [dedicated.instance_hour]
 "D" = 5.0
-[storage]
-gib_month = 0.1
 """
 FRONT = AppSize("Consumption", vcpu=1, memory=2)
 BUSY_FRONT = 3600 * (0.001 + 0.0002)
@@ -84,7 +82,7 @@ def test_the_table_that_comes_along_knows_every_gpu() -> None:
     ("old", "new", "told"),
     [
         ("vcpu_second = 0.001", "vcpu_second = -1", "consumption.vcpu_second"),
-        ("[storage]", "[stor]", "stor"),
+        ("[dedicated]", "[dedi]\n[dedicated]", "dedi"),
         ("date = ", "date = [", "not valid TOML"),
     ],
 )

@@ -41,12 +41,6 @@ class Dedicated(_Table):
     instance_hour: dict[str, Price]
 
 
-class Storage(_Table):
-    """Rate of a share, per GiB and month."""
-
-    gib_month: Price
-
-
 class Prices(_Table):
     """The table, as ``prices.toml`` explains it."""
 
@@ -56,7 +50,6 @@ class Prices(_Table):
     consumption: Consumption
     serverless_gpu_second: dict[str, Price]
     dedicated: Dedicated
-    storage: Storage
 
 
 @dataclass(frozen=True, slots=True)

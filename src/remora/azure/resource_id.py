@@ -15,11 +15,6 @@ class ResourceId:
     type: str
     name: str
 
-    @property
-    def is_child(self) -> bool:
-        """Whether it belongs to another resource."""
-        return "/" in self.name
-
 
 def parse(text: str) -> ResourceId:
     """The parts of an id; a resource group counts as a resource of its own."""

@@ -41,7 +41,6 @@ class Definition:
     type: str
     default: Any
     allowed: tuple[Any, ...]
-    description: str
 
     @property
     def is_secret(self) -> bool:
@@ -64,7 +63,6 @@ class Template:
                 type=str(found.get("type", "")),
                 default=found.get("defaultValue"),
                 allowed=tuple(found.get("allowedValues", ())),
-                description=str((found.get("metadata") or {}).get("description", "")),
             )
             for name, found in self.content.get("parameters", {}).items()
         }
