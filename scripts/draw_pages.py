@@ -28,6 +28,16 @@ DATA = [
 ]
 
 
+def open_tab(page: Page, name: str) -> None:
+    """On a phone Gradio puts the tabs that don't fit behind a menu."""
+    found = page.get_by_role("tab", name=name)
+    if found.is_visible():
+        found.click()
+    else:
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+
+
 def greedy(page: Page | FrameLocator) -> None:
     """Temperature 0 on the page that is open, so that pictures change only when pages do."""
     toggle = page.get_by_role("button", name="Generation parameters")
@@ -50,7 +60,7 @@ def chat(page: Page) -> None:
 
 def compare(page: Page) -> None:
     """The base beside an adapter, with the differences marked."""
-    page.get_by_role("tab", name="Compare").click()
+    open_tab(page, "Compare")
     expect(page.locator("#compare-models")).to_contain_text("base")
     field = page.locator("#compare-models input")
     field.click()
@@ -64,7 +74,7 @@ def compare(page: Page) -> None:
 
 def dataset(page: Page) -> None:
     """A small data set over two models."""
-    page.get_by_role("tab", name="Data set").click()
+    open_tab(page, "Data set")
     expect(page.locator("#dataset-models")).to_contain_text("base")
     greedy(page)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +88,7 @@ def dataset(page: Page) -> None:
 
 def endpoint(page: Page) -> None:
     """The endpoint after it has answered."""
-    page.get_by_role("tab", name="Endpoint").click()
+    open_tab(page, "Endpoint")
     expect(page.locator("#endpoint-load")).to_contain_text(re.compile(r"[\d.]+\s*tokens/s"))
 
 
