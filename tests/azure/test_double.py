@@ -172,6 +172,20 @@ def test_gpus_that_are_not_to_be_had(
         clients.apps.managed_environments.begin_create_or_update(GROUP, "aienvabcde", body)
 
 
+def test_an_environment_gets_no_dedicated_gpu_afterwards(
+    double: AzureDouble, clients: Clients
+) -> None:
+    fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
+    profiles = [
+        {"name": "Consumption", "workloadProfileType": "Consumption"},
+        SERVERLESS,
+        {**DEDICATED, "name": "more"},
+    ]
+    body = {**PLACE, "properties": {"workloadProfiles": profiles}}
+    with pytest.raises(HttpResponseError, match="WorkloadProfileNotSupported"):
+        clients.apps.managed_environments.begin_create_or_update(GROUP, NAMES.environment, body)
+
+
 def test_an_environment_in_a_failed_state(double: AzureDouble, clients: Clients) -> None:
     fine_tuning(double.state, GROUP, NAMES, SERVERLESS)
     name = resource_id("Microsoft.App/managedEnvironments", NAMES.environment)

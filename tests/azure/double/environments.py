@@ -26,8 +26,12 @@ def _environment(state: State, resource_id: ResourceId, body: Json, before: Json
     location = location_of(body["location"])
     given: Json = body.get("properties", {})
     profiles = copy.deepcopy(given.get("workloadProfiles") or [_CONSUMPTION])
+    old = (before or {}).get("properties", {}).get("workloadProfiles", [])
+    had = {(profile["name"], profile["workloadProfileType"]) for profile in old}
     for profile in profiles:
-        _check_profile(state, profile["workloadProfileType"], location)
+        kind = profile["workloadProfileType"]
+        if (profile["name"], kind) not in had:
+            _check_profile(state, kind, location, is_new=before is None)
     _check_dropped(state, resource_id, profiles)
     properties = {
         "zoneRedundant": False,
@@ -47,14 +51,21 @@ def _streams(environment: ResourceId) -> str:
     return f"{group}/managedEnvironments/{environment.name}"
 
 
-def _check_profile(state: State, profile: str, location: str) -> None:
+def _check_profile(state: State, profile: str, location: str, *, is_new: bool) -> None:
     if profile in GPUS and profile not in state.offered_profiles(location):
         raise ArmError(
             400,
             "WorkloadProfileNotSupportedInRegion",
             f"The workload profile type '{profile}' is not supported in region '{location}'.",
         )
-    if profile in GPUS and not profile.startswith("Consumption") and not _quota(state, profile):
+    is_dedicated = profile in GPUS and not profile.startswith("Consumption")
+    if is_dedicated and not is_new:
+        raise ArmError(
+            400,
+            "WorkloadProfileNotSupported",
+            f"The workload profile type '{profile}' can only be had by a new environment.",
+        )
+    if is_dedicated and not _quota(state, profile):
         raise quota_refused(profile, location)
 
 

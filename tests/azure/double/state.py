@@ -28,6 +28,15 @@ NAMESPACES = (
 T4 = "Consumption-GPU-NC8as-T4"
 A100 = "Consumption-GPU-NC24-A100"
 DEDICATED = ("NC24-A100", "NC48-A100", "NC96-A100")
+_A100_REGIONS = frozenset(
+    {"australiaeast", "brazilsouth", "canadacentral", "eastus", "italynorth", "swedencentral"}
+    | {"westus", "westus3"}
+)
+_T4_REGIONS = frozenset(
+    {"centralindia", "francecentral", "japaneast", "northcentralus", "southcentralus"}
+    | {"southeastasia", "southindia", "westeurope", "westus2"}
+)
+_DEDICATED_REGIONS = frozenset({"westus3", "northeurope"})
 
 
 @dataclass
@@ -95,7 +104,7 @@ class State:
     """Storage account names that somebody else has."""
     permissions: list[Json] = field(default_factory=lambda: [{"actions": ["*"], "notActions": []}])
     profiles: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The GPU profiles of a region; a region that is not named here offers the serverless ones."""
+    """The GPU profiles of a region, where they are other than in Azure."""
     gpu_quota: dict[str, int] = field(default_factory=lambda: {A100: 1, T4: 1, "NC24-A100": 1})
     """GPUs by profile that the subscription may use at the same time."""
     gpus_in_use: Mapping[str, int] = field(default_factory=dict)
@@ -147,7 +156,13 @@ class State:
                 yield resource
 
     def offered_profiles(self, location: str) -> tuple[str, ...]:
-        return self.profiles.get(location, (A100, T4, *DEDICATED))
+        """The GPU profiles of a region; those of Azure in November 2026, unless set otherwise."""
+        found = self.profiles.get(location)
+        if found is not None:
+            return found
+        a100 = (A100,) if location in _A100_REGIONS else ()
+        t4 = (T4,) if location in _A100_REGIONS | _T4_REGIONS else ()
+        return (*a100, *t4, *(DEDICATED if location in _DEDICATED_REGIONS else ()))
 
     def share_folder(self, account: str, share: str) -> Path:
         """Where the files of a share are; made when asked for."""
