@@ -16,7 +16,8 @@ from remora.lora import store
 from remora.lora.adapter import Adapter
 from remora.lora.plan import AdapterPlan
 from remora.lora.probe import ProbeResult
-from remora.lora.store import AdapterStore, Version, VersionState
+from remora.lora.store import AdapterStore
+from remora.lora.version import Version, VersionState
 
 SECONDS = 20
 

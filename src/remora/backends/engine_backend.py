@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from remora.engine.grammar import Grammar
     from remora.engine.tokenizer import Tokenizer
     from remora.formats.prompt_template import PromptTemplate
-    from remora.lora.store import Version
+    from remora.lora.version import Version
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from remora.errors import AdapterError, RemoraError
 
 if TYPE_CHECKING:
     from remora.engine.async_engine import Stream
-    from remora.lora.store import Version
+    from remora.lora.version import Version
 
 
 @dataclass(frozen=True, slots=True)

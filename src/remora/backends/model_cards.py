@@ -8,7 +8,7 @@ from remora.backends.backend import ModelCard, ModelState
 
 if TYPE_CHECKING:
     from remora.engine.assembly import LoadedEngine
-    from remora.lora.store import Version
+    from remora.lora.version import Version
 
 
 def base_card(loaded: LoadedEngine, name: str, created: int) -> ModelCard:

@@ -25,7 +25,8 @@ from remora.engine.tokenizer import Tokenizer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import ConfigError
 from remora.formats.probe_file import read_probe_file
-from remora.lora.store import AdapterStore, Plan, VersionState
+from remora.lora.store import AdapterStore
+from remora.lora.version import Plan, VersionState
 
 _RESIDENCY = {
     VersionState.READY: Residency.PINNED,

@@ -11,66 +11,18 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from remora.errors import AdapterBroken, AdapterError, Conflict, ModelNotFound, RemoraError
+from remora.errors import AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import Stamp, adapter_digest, adapter_stamp
 from remora.lora.probe import ProbeResult
+from remora.lora.version import Plan, Version, VersionState
 
 logger = logging.getLogger(__name__)
-
-
-class Plan(Protocol):
-    """What a folder holds, as far as its header says; whoever loads it knows more of it.
-
-    ``embedded`` are the rows of the adapter's embeddings: its own, or the base's.
-    """
-
-    @property
-    def rank(self) -> int: ...
-
-    @property
-    def embedded(self) -> int: ...
-
-
-class VersionState(StrEnum):
-    """``REGISTERED`` is on disk, and loads when it is asked for."""
-
-    REGISTERED = "registered"
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(slots=True, eq=False)
-class Version:
-    """One version of an adapter.
-
-    ``holds`` counts the sequences that run with it or wait to, ``pins`` those that run. ``probe``
-    is what its proof found, None until it has been in memory once. ``adapter`` is whatever the
-    engine runs with, None while it is not in memory; ``tokenizer`` is whatever it makes tokens of
-    prompts with, and text of answers. ``stamp`` was the files' when they were digested.
-    """
-
-    key: str
-    folder: Path
-    plan: Plan | None
-    stamp: Stamp | None = None
-    created: int = field(default_factory=lambda: int(time.time()))
-    state: VersionState = VersionState.REGISTERED
-    reason: str | None = None
-    adapter: Any = None
-    probe: ProbeResult | None = None
-    tokenizer: Any = None
-    holds: int = 0
-    pins: int = 0
 
 
 class AdapterStore:
@@ -366,7 +318,7 @@ class AdapterStore:
             adapter = self._load(version.plan) if ahead is None else ahead.result()
         finally:
             # Asked even where the load has failed: files that have changed are a likely cause.
-            _refuse_changed(version)
+            version.refuse_changed()
         return adapter, version.probe or self._prove(adapter, version.folder)
 
     def _load_version(self, version: Version) -> None:
@@ -384,13 +336,3 @@ class AdapterStore:
         with self._lock:
             self._retire(version)
         self._on_change()
-
-
-def _refuse_changed(version: Version) -> None:
-    if version.stamp is not None and adapter_stamp(version.folder) == version.stamp:
-        return
-    if adapter_digest(version.folder) != version.key:
-        raise AdapterBroken(
-            f"{version.folder} has changed since it was registered",
-            hint="Replace the adapter, so that the change becomes a version of its own.",
-        )
