@@ -91,6 +91,11 @@ def cli_page() -> str:
         if command.callback is not None:
             name = command.name or command.callback.__name__
             lines += command_section(name, command.callback)
+    for group in cli.app.registered_groups:
+        for command in group.typer_instance.registered_commands if group.typer_instance else ():
+            if command.callback is not None:
+                name = command.name or command.callback.__name__
+                lines += command_section(f"{group.name} {name}", command.callback)
     lines += ["## Exit codes\n", *exit_codes(), ""]
     lines += [
         "An error is a message and, where there is one, a hint of what to do next, on stderr.",

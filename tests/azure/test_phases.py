@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from remora.azure.app import App, Replica
-from remora.azure.phases import GRACE, Failure, Phase, Sight, Watch, sight
+from remora.azure.phases import GRACE, Failure, Phase, Sight, Watch, sight, with_log
 from remora.azure.streams import Event
 
 
@@ -87,10 +87,37 @@ def test_each_failure_is_explained(seen: App, events: list[Event], reason: str) 
     [
         [event("ErrImagePull", "a registry that was busy for a moment")],
         [event("ReplicaUnhealthy", "Startup probe failed: connection refused", count=3)],
+        [event("ProbeFailed", "Probe of Readiness failed with status code 503", count=99)],
     ],
 )
 def test_what_may_pass_is_no_failure_yet(events: list[Event]) -> None:
     assert sight(app(replica()), events).failure is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "phase"),
+    [
+        (["not JSON", '"text"'], Phase.STARTING),
+        (['{"event": "phase", "phase": "unpack", "seconds": null}'], Phase.STARTING),
+        (['{"event": "phase", "phase": "read", "seconds": null}'], Phase.LOADING),
+        (
+            [
+                '{"event": "phase", "phase": "prove", "seconds": null}',
+                '{"event": "phase", "phase": "read", "seconds": 12.5}',
+            ],
+            Phase.PROVING,
+        ),
+        (
+            [
+                '{"event": "phase", "phase": "prove", "seconds": null}',
+                '{"event": "phase", "phase": "release", "seconds": null}',
+            ],
+            Phase.STARTING,
+        ),
+    ],
+)
+def test_the_log_tells_how_far_a_server_is(lines: list[str], phase: Phase) -> None:
+    assert with_log(Sight(Phase.STARTING), lines).phase is phase
 
 
 def test_a_failure_must_last() -> None:

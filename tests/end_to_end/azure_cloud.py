@@ -18,10 +18,10 @@ import httpx
 from remora.azure.unique_string import name_suffix
 from remora.container.runtime_archive import requirements_of
 from remora.release.manifest import Role
-from tests.azure.double import fake_az
 from tests.azure.double.container_apps import REVISIONS
 from tests.azure.double.seed import SERVERLESS, Names, fine_tuning
 from tests.azure.double.server import AzureDouble
+from tests.azure.signed_in import variables
 from tests.container.wheelhouse import lines_of, make_wheels
 from tests.end_to_end.deploying import REMORA, Ran
 
@@ -91,13 +91,9 @@ def cloud(folder: Path, project: Path) -> Iterator[Cloud]:
         group = double.state.group(GROUP)
         names = Names.with_suffix(name_suffix(group.id))
         fine_tuning(double.state, GROUP, names, SERVERLESS)
-        program = fake_az.install(folder / "bin")
-        variables = double.environment | {
-            "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
-            "OMP_NUM_THREADS": "1",
-            **_packages(folder / "wheels"),
-        }
-        yield Cloud(double, project, variables, names)
+        packages = _packages(folder / "wheels")
+        environment = {**variables(double, folder), **packages, "OMP_NUM_THREADS": "1"}
+        yield Cloud(double, project, environment, names)
         assert not double.violations
 
 

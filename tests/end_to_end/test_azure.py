@@ -71,6 +71,16 @@ def ask(client: httpx.Client, model: str = "tone") -> str:
     return text
 
 
+def answers(client: httpx.Client) -> bool:
+    """Whether a question is answered; a revision that takes over may not answer for a moment."""
+    body = {"model": "tone", "prompt": "Hello", "max_tokens": 2}
+    return client.post("/v1/completions", json=body).status_code == 200
+
+
+def served_status(client: httpx.Client) -> int:
+    return client.get("/v1/models").status_code
+
+
 def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -155,9 +165,11 @@ def test_from_fine_tuning_to_an_endpoint_and_back(azure: Cloud, here: Workspace)
 
         until(lambda: not azure.replicas())
         key = azure.run("secret", "rotate").named("api_key")["key"]
-        ask(client)
         with azure.client(url, key) as renewed:
-            ask(renewed)
+            until(lambda: answers(client) and answers(renewed))
+            azure.run("secret", "retire")
+            until(lambda: served_status(client) == 401)
+            until(lambda: answers(renewed))
 
     azure.run("down", "--yes")
     assert azure.resources() == before

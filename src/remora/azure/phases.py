@@ -6,9 +6,10 @@ recognised changes nothing but the words: each phase has a limit of its own.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remora.azure.app import App
@@ -18,7 +19,7 @@ GRACE = 20.0  # s that a failure must last
 
 
 class Phase(StrEnum):
-    """In the order in which they come. The server itself tells the last three."""
+    """In the order in which they come. The last three are told by the server, in its log."""
 
     SCHEDULING = "scheduling"
     PULLING = "pulling image"
@@ -93,7 +94,7 @@ _SIGNS = (
         _LOGS,
     ),
     _sign(
-        r"(startup|liveness) probe failed|probefail",
+        r"(startup|liveness) probe failed|probe of (startup|liveness) failed",
         "the container does not answer its probes",
         _LOGS,
         count=10,
@@ -117,9 +118,19 @@ _LIMITS: dict[Phase, tuple[float, Failure]] = {
             "Is the registry slow? A smaller image, or one in the same region, comes sooner.",
         ),
     ),
-    Phase.STARTING: (600.0, Failure("its container runs, and nothing answers there", _LOGS)),
+    Phase.STARTING: (600.0, Failure("its container runs, and no server starts in it", _LOGS)),
     Phase.LOADING: (1800.0, Failure("its server is still loading the model", _LOGS)),
     Phase.PROVING: (600.0, Failure("its server is still proving the adapters", _LOGS)),
+}
+
+# Steps of a server's start, as `start.py` and the server write them into the log.
+_STEPS = {
+    "release": Phase.STARTING,
+    "unpack": Phase.STARTING,
+    "import": Phase.LOADING,
+    "read": Phase.LOADING,
+    "build": Phase.LOADING,
+    "prove": Phase.PROVING,
 }
 
 # Events that say how far a replica is.
@@ -141,6 +152,26 @@ def sight(app: App, events: Sequence[Event]) -> Sight:
     newest = app.replicas[-1].name if app.replicas else ""
     mine = [one for one in events if one.replica in {"", newest}] if newest else list(events)
     return Sight(_phase(app, mine), _detail(app, mine), _failure(app, mine))
+
+
+def with_log(seen: Sight, lines: Iterable[str]) -> Sight:
+    """The same of a container that has started, with what its server wrote of its last start."""
+    for line in lines:
+        if step := _step(line):
+            seen = replace(seen, phase=_STEPS[step], detail=step)
+    return seen
+
+
+def _step(line: str) -> str | None:
+    """The step that a line of the log says has begun."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or record.get("event") != "phase" or record.get("seconds"):
+        return None
+    step = str(record.get("phase"))
+    return step if step in _STEPS else None
 
 
 def _phase(app: App, events: Sequence[Event]) -> Phase:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ from remora.azure.app_keys import ADMIN_KEY, read_secrets
 from remora.azure.clients import Clients, azure_clients
 from remora.azure.config_file import InferenceConfig
 from remora.azure.inventory import FRONT_TAG, read_app
-from remora.azure.phases import Watch, sight
+from remora.azure.phases import Phase, Watch, sight, with_log
 from remora.azure.secrets import set_secrets
 from remora.azure.storage import open_share
 from remora.azure.streams import Event, events, log_lines
-from remora.errors import AzureNotFound, TargetError
+from remora.errors import AzureError, AzureNotFound, TargetError
 from remora.release.changes import Change
 from remora.release.manifest import Role
 from remora.release.retrying_share import RetryingShare
@@ -94,6 +94,9 @@ class AzureTarget:
             return TargetState(Life.ASLEEP, "it sleeps until a request wakes it")
         found = [one for one in events(self.clients, app) if one not in (self._known or ())]
         seen = sight(app, found)
+        if seen.phase is Phase.STARTING:
+            lines = log_lines(self.clients, lambda: app, follow=False)
+            seen = with_log(seen, _quietly(lines))
         restarts = sum(one.restarts for one in app.replicas)
         failure = self._watch.saw(seen, time.monotonic())
         if failure is not None:
@@ -189,6 +192,12 @@ class AzureTarget:
             return False
         finally:
             connection.close()
+
+
+def _quietly(lines: Iterator[str]) -> Iterator[str]:
+    """Lines for as long as they can be read; they only say more of what is seen anyway."""
+    with suppress(AzureError):
+        yield from lines
 
 
 def _front_is_replaced(changed: Collection[Change]) -> bool:
