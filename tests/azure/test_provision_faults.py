@@ -176,13 +176,18 @@ def test_an_interruption_leaves_it_running_and_the_next_run_follows_it(
     command = [sys.executable, "-m", "remora", "provision", str(project), "--yes", "--json"]
     command += ["--resource-group", GROUP]
     environment = {**os.environ, **variables(azure, tmp_path)}
+
+    def hold(*_: object) -> None:
+        """The deployment stops after its first resource."""
+        azure.state.watchers.remove(hold)
+        azure.pause()
+
+    azure.state.watchers.append(hold)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if json.loads(line)["event"] == "api_key":
-                azure.pause()
             if json.loads(line)["event"] == "portal":
                 process.send_signal(signal.SIGINT)
                 break

@@ -139,14 +139,14 @@ class State:
 
     def put(self, resource: Resource) -> None:
         self.resources[resource.id.key] = resource
-        for watcher in self.watchers:
+        for watcher in tuple(self.watchers):
             watcher(resource.id, resource)
 
     def remove(self, resource_id: ResourceId) -> None:
         """Removes a resource and what is under it."""
         for key in [key for key in self.resources if f"{key}/".startswith(f"{resource_id.key}/")]:
             gone = self.resources.pop(key)
-            for watcher in self.watchers:
+            for watcher in tuple(self.watchers):
                 watcher(gone.id, None)
 
     def of_type(self, resource_type: str, scope: str = "/") -> Iterator[Resource]:
