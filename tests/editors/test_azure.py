@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.azure.double.server import AzureDouble
 from tests.azure.signed_in import variables
 from tests.editors import walk
-from tests.editors.workbench import copy_of_demo, editor, why_not
+from tests.editors.workbench import copy_of_demo, editor, status, why_not
 from tests.ui.browser import LIMIT, chromium
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -56,5 +56,6 @@ def test_what_inference_needs_is_provisioned_and_taken_away(
     assert config["RESOURCE_GROUP_NAME"] == GROUP
     assert config["ACA_APP_ENDPOINT"]
     assert any("containerapps" in name.lower() for name in double.state.resources)
+    expect(status(page)).to_contain_text("Remora: asleep")
     walk.take_away(page)
     assert not any("containerapps" in name.lower() for name in double.state.resources)

@@ -134,7 +134,7 @@ def provision(page: Page, subscription: str, group: str, draw: Draw) -> None:
     press(plan, "Continue")
     expect(notification(page, "Provisioning done.")).to_contain_text("Show in Azure")
     expect(page.locator(".output-view")).to_contain_text("Endpoint: https://")
-    expect(status(page)).to_contain_text("Remora: asleep")
+    expect(status(page)).not_to_contain_text("Remora: stopped")
 
 
 def take_away(page: Page) -> None:

@@ -152,10 +152,20 @@ def open_directly(context: BrowserContext) -> None:
 
     def redirect(route: Route) -> None:
         port, _, path = route.request.url.partition("/proxy/")[2].partition("/")
-        location = f"http://127.0.0.1:{port}/{path}"
+        origin = f"127.0.0.1:{port}"
+        location = f"{scheme(origin)}://{origin}/{path}"
         route.fulfill(status=302, headers={"Location": location})
 
     context.route("**/proxy/**", redirect)
+
+
+def scheme(origin: str) -> str:
+    """What answers there; the double's front has TLS, all else has not."""
+    try:
+        httpx.head(f"http://{origin}/")
+    except httpx.TransportError:
+        return "https"
+    return "http"
 
 
 def palette(page: Page, command: str) -> None:
@@ -186,10 +196,10 @@ def pick(page: Page, question: str, answer: str) -> None:
     asked.locator(".monaco-list-row").filter(has_text=answer).first.click()
 
 
-def notification(page: Page, text: str) -> Locator:
+def notification(page: Page, text: str, seconds: float = 90) -> Locator:
     """The notification with that text, once it is there."""
     found = page.locator(".notification-toast").filter(has_text=text)
-    expect(found).to_be_visible(timeout=90_000)
+    expect(found).to_be_visible(timeout=seconds * 1000)
     return found
 
 

@@ -20,7 +20,7 @@ function statusBar(endpoints) {
     const shown = told.find(({ state }) => state.status?.report) ?? told[0];
     if (!shown) return item.hide();
     const now = standing(shown.state);
-    item.text = `$(${iconOf(now, "circle-slash")}) Remora: ${now}`;
+    item.text = `$(${iconOf(now, "circle-outline")}) Remora: ${now}`;
     item.tooltip = [shown.folder.name, shown.state.status?.url, shown.state.problem].filter(Boolean).join("\n");
     return item.show();
   };
