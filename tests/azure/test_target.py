@@ -20,8 +20,8 @@ from tests.azure.double.sdk import clients
 from tests.azure.double.seed import SERVERLESS, fine_tuning
 from tests.azure.double.server import AzureDouble
 from tests.azure.double.state import SUBSCRIPTION
+from tests.azure.running_apps import GROUP, NAMES, Azure
 from tests.azure.signed_in import sign_in
-from tests.azure.test_running_apps import GROUP, NAMES, Azure
 
 REASON = sandbox.unavailable()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -126,5 +126,6 @@ def test_a_log_goes_on_over_broken_streams(azure: Azure, target: AzureTarget) ->
 def test_an_app_with_commands_of_its_own_is_told(azure: Azure, target: AzureTarget) -> None:
     azure.put(APP)
     assert not target.runs_remora
+    assert target.report() is None
     with pytest.raises(TargetError, match="runs commands of its own"):
-        target.report()
+        target.push()

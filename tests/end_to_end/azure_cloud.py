@@ -63,11 +63,15 @@ class Cloud:
         assert ran.code == code, (ran.events[-30:], ran.err)
         return ran
 
-    def client(self, url: str, key: str = "") -> httpx.Client:
-        """A client of the endpoint that has a key: its first, or another one."""
+    def client(self, url: str) -> httpx.Client:
+        """A client of the endpoint that has its key, if there is one."""
         trust = ssl.create_default_context(cafile=self.double.certificate)
-        headers = {"Authorization": f"Bearer {key or self.keys.get('api', 'none')}"}
+        headers = {"Authorization": f"Bearer {self.keys.get('api', 'none')}"}
         return httpx.Client(base_url=url, verify=trust, headers=headers, timeout=120)
+
+    def calls(self) -> tuple[int, int]:
+        """How often Resource Manager and the share were asked so far."""
+        return len(self.double.requests), len(self.double.files.calls)
 
     def replicas(self) -> int:
         """Those that the server's app has now; nobody is asked, and so nobody woken."""

@@ -106,7 +106,7 @@ class AzureTarget:
         return TargetState(Life.WAITING, seen.detail, restarts, seen.phase, since=app.awake_since)
 
     def report(self) -> Report | None:
-        return self._api.report()
+        return self._api.report() if self.runs_remora else None
 
     def push(self) -> None:
         """It also wakes the server."""
