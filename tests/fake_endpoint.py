@@ -29,10 +29,6 @@ remora_running_requests 3.0
 remora_waiting_requests 1.0
 remora_engine_generated_tokens_total 500.0
 """
-GETS: dict[str, Any] = {
-    "/v1/models": {"object": "list", "data": MODELS, "release": "5eed5eed5eed"},
-    "/metrics": METRICS,
-}
 POSTS: dict[str, Any] = {
     "/tokenize": {"count": 12, "tokens": [1, 2, 3]},
     "/detokenize": {"prompt": "<|user|>What the template <made>"},
@@ -60,6 +56,7 @@ class FakeEndpoint:
             f"{body['model']} says ",
             body["messages"][-1]["content"],
         ]
+        self.models = MODELS
         self.ready = True
         self.failure: tuple[int, Any] | None = None
         self.cut_off = False
@@ -84,7 +81,11 @@ class FakeEndpoint:
             return (200 if self.ready else 503), LOADING
         if self.key and authorization != f"Bearer {self.key}":
             return error(401, "That is not an API key of this server.")
-        return (200, GETS[path]) if path in GETS else error(404, "There is no such route.")
+        values: dict[str, Any] = {
+            "/v1/models": {"object": "list", "data": self.models, "release": "5eed5eed5eed"},
+            "/metrics": METRICS,
+        }
+        return (200, values[path]) if path in values else error(404, "There is no such route.")
 
     def post(self, path: str, body: Body, authorization: str | None) -> tuple[int, Any] | None:
         """Status and body, or None for a chat that is streamed."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.fake_endpoint import FakeEndpoint
+from tests.fake_endpoint import MODELS, FakeEndpoint
 from tests.ui.browser import LIMIT, tab, violations
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -101,6 +101,22 @@ def test_the_model_s_defaults_are_shown_where_nothing_is_written(page: Page) -> 
     page.get_by_role("button", name="Generation parameters").first.click()
     for label, hint in (("Temperature", "0.6"), ("Top-k", "0"), ("Top-p", "default")):
         expect(page.get_by_label(label).first).to_have_attribute("placeholder", hint)
+
+
+@pytest.mark.parametrize("name", ["Compare", "Data set"])
+def test_defaults_that_the_chosen_models_share_are_shown(
+    page: Page, fake: FakeEndpoint, name: str
+) -> None:
+    base, tone, _ = MODELS
+    fake.models = [{**base, "defaults": {"temperature": 0.6, "top_k": 5, "min_p": 0.1}}, tone]
+    go_to(page, name)
+    page.get_by_role("button", name="Generation parameters").locator("visible=true").click()
+    for label, hint in (("Temperature", "0.6"), ("Top-k", "varies"), ("Min-p", "default")):
+        field = page.get_by_label(label).locator("visible=true")
+        expect(field).to_have_attribute("placeholder", hint)
+    page.get_by_role("combobox", name="Models").locator("visible=true").press("Backspace")
+    field = page.get_by_label("Top-k").locator("visible=true")
+    expect(field).to_have_attribute("placeholder", "5")
 
 
 def test_stop_ends_the_generation_on_the_server(page: Page, fake: FakeEndpoint) -> None:

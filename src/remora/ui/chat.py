@@ -98,13 +98,13 @@ class ChatPage:
             return [gr.Dropdown(choices=served.choices()), *[gr.skip() for _ in self.listing[1:]]]
         model = favourite(served)
         choice = gr.Dropdown(choices=served.choices(), value=model.id if model else None)
-        return [choice, state_of(served, model), *hints(model)]
+        return [choice, state_of(served, model), *hints([model] if model else [])]
 
     async def chosen(self, request: gr.Request, name: str | None) -> list[Any]:
         """Tell the state and the defaults of the model that was picked."""
         served = await self.context.served(request)
         model = served.named(name)
-        return [state_of(served, model), *hints(model)]
+        return [state_of(served, model), *hints([model] if model else [])]
 
     async def ask(
         self,

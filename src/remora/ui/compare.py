@@ -12,15 +12,15 @@ import gradio as gr
 from remora.errors import ConfigError, EndpointError
 from remora.ui.answer import Answer, fill
 from remora.ui.compare_view import columns_view, tally_view
-from remora.ui.comparison import Comparison, Votes
-from remora.ui.context import QUIET, Context, Served, buttons_script, tab_of
+from remora.ui.comparison import MOST, Comparison, Votes, check_asked
+from remora.ui.context import QUIET, Context, buttons_script, tab_of
 from remora.ui.markup import note, problem
+from remora.ui.model_picker import ModelPicker
 from remora.ui.parameters import parameter_fields, parameters_of
 from remora.ui.words import in_words
 from remora.ui.work import follow
 
 PAGE = "compare"
-MOST = 4
 Update = dict[Any, Any]
 
 
@@ -33,14 +33,12 @@ class ComparePage:
         self.comparison = gr.State(Comparison())
         self.votes = gr.State(Votes())
         with gr.Row():
-            self.models = gr.Dropdown(
+            self.models = ModelPicker(
+                context,
                 label="Models, two to four; differences are shown against the first",
-                choices=[],
-                multiselect=True,
-                max_choices=MOST,
-                interactive=True,
-                scale=3,
                 elem_id="compare-models",
+                most=MOST,
+                scale=3,
             )
             with gr.Column(scale=1, min_width=220):
                 self.blind = gr.Checkbox(label="Blind: hide which is which until the vote")
@@ -63,7 +61,7 @@ class ComparePage:
         self._connect()
 
     def _connect(self) -> None:
-        asked = [self.models, self.blind, self.highlight, self.system, *self.fields]
+        asked = [self.models.dropdown, self.blind, self.highlight, self.system, *self.fields]
         shown = [self.comparison, self.columns, self.status, self.send, self.stop]
         begin = [self.send.click, self.text.submit]
         gr.on(begin, self.compare, [self.text, *asked], shown, **QUIET)
@@ -71,15 +69,7 @@ class ComparePage:
         voted = [self.votes, self.comparison, self.columns, self.tally, self.status, self.download]
         self.columns.click(self.vote, [self.comparison, self.votes, self.highlight], voted, **QUIET)
         self.highlight.change(self.redraw, [self.comparison, self.highlight], self.columns, **QUIET)
-        self.models.focus(self.refresh, self.models, self.models, **QUIET)
-
-    async def refresh(self, request: gr.Request, names: Sequence[str]) -> Any:
-        """Ask what is served; at first the base and the first adapter are chosen."""
-        served = await self.context.served(request)
-        kept = [name for name in names or [] if served.named(name)]
-        if kept and kept == names:  # The choice is left alone: another may be made meanwhile.
-            return gr.Dropdown(choices=served.choices())
-        return gr.Dropdown(choices=served.choices(), value=kept or first_pair(served))
+        self.models.connect(self.fields)
 
     async def compare(
         self,
@@ -92,11 +82,8 @@ class ComparePage:
         *values: Any,
     ) -> AsyncIterator[Update]:
         """Ask all models the same, with the same seed."""
-        if not 2 <= len(names or []) <= MOST or not prompt.strip():
-            told = "Write a prompt." if len(names or []) >= 2 else "Choose two to four models."
-            yield {self.status: problem(told)}
-            return
         try:
+            check_asked(prompt, names or [])
             parameters = {"seed": secrets.randbelow(2**31), **parameters_of(values)}
         except ConfigError as error:
             yield {self.status: problem(str(error))}
@@ -164,10 +151,3 @@ class ComparePage:
             self.status: note("Noted."),
             self.download: gr.DownloadButton(value=str(file)),
         }
-
-
-def first_pair(served: Served) -> list[str]:
-    """The base and the first adapter that can answer."""
-    base = [model.id for model in served.models if not model.parent]
-    adapters = [m.id for m in served.models if m.parent and m.state != "failed"]
-    return [*base[:1], *adapters[:1]]

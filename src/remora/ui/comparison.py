@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from remora.errors import ConfigError
 from remora.ui.answer import Answer
 
 VERDICTS = ("better", "same", "worse")
+MOST = 4  # models
+
+
+def check_asked(prompt: str, names: Sequence[str]) -> None:
+    """Raises `ConfigError` for what can't be compared."""
+    if not 2 <= len(names) <= MOST:
+        raise ConfigError(f"Choose two to four models, not {len(names)}.")
+    if not prompt.strip():
+        raise ConfigError("Write a prompt.")
 
 
 @dataclass(slots=True)

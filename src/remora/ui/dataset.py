@@ -9,10 +9,10 @@ from typing import Any
 import gradio as gr
 
 from remora.errors import ConfigError, EndpointError
-from remora.ui.compare import first_pair
 from remora.ui.context import QUIET, Context, tab_of
 from remora.ui.dataset_view import progress_view, results_view, summary_view
 from remora.ui.markup import note, problem
+from remora.ui.model_picker import ModelPicker
 from remora.ui.parameters import parameter_fields, parameters_of
 from remora.ui.prompts_file import read_prompts
 from remora.ui.trial import Trial
@@ -35,13 +35,7 @@ class DatasetPage:
                     label="Prompts: JSONL or CSV", file_types=[".jsonl", ".csv"], height=150
                 )
             with gr.Column(scale=2, min_width=280):
-                self.models = gr.Dropdown(
-                    label="Models",
-                    choices=[],
-                    multiselect=True,
-                    interactive=True,
-                    elem_id="dataset-models",
-                )
+                self.models = ModelPicker(context, label="Models", elem_id="dataset-models")
                 self.fields = parameter_fields()
                 with gr.Row():
                     self.start = gr.Button("Run", variant="primary", min_width=110)
@@ -61,17 +55,10 @@ class DatasetPage:
 
     def _connect(self) -> None:
         shown = [self.status, self.summary, self.results, self.start, self.cancel, self.download]
-        self.start.click(self.run, [self.file, self.models, *self.fields], shown, **QUIET)
+        asked = [self.file, self.models.dropdown, *self.fields]
+        self.start.click(self.run, asked, shown, **QUIET)
         self.cancel.click(self.halt, queue=False, **QUIET)
-        self.models.focus(self.refresh, self.models, self.models, **QUIET)
-
-    async def refresh(self, request: gr.Request, names: Sequence[str]) -> Any:
-        """Ask what is served; at first the base and the first adapter are chosen."""
-        served = await self.context.served(request)
-        kept = [name for name in names or [] if served.named(name)]
-        if kept and kept == names:  # The choice is left alone: another may be made meanwhile.
-            return gr.Dropdown(choices=served.choices())
-        return gr.Dropdown(choices=served.choices(), value=kept or first_pair(served))
+        self.models.connect(self.fields)
 
     async def run(
         self, request: gr.Request, file: str | None, names: Sequence[str], *values: Any

@@ -52,8 +52,8 @@ def _pages(context: Context) -> gr.Blocks:
             with gr.Tab("Endpoint") as endpoint_tab:
                 endpoint = EndpointPage(context)
         pages.load(chat.refresh, chat.model, chat.listing, **QUIET)
-        compare_tab.select(compare.refresh, compare.models, compare.models, **QUIET)
-        dataset_tab.select(dataset.refresh, dataset.models, dataset.models, **QUIET)
+        for tab, picker in ((compare_tab, compare.models), (dataset_tab, dataset.models)):
+            tab.select(picker.refresh, picker.dropdown, picker.dropdown, **QUIET)
         asked = [endpoint.kind, endpoint.model, endpoint.watch]
         endpoint_tab.select(endpoint.enter, asked, endpoint.shown, **QUIET)
         for other in (chat_tab, compare_tab, dataset_tab):

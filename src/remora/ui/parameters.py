@@ -82,11 +82,13 @@ def parameters_of(values: Sequence[Any]) -> dict[str, Any]:
     return body
 
 
-def hints(model: Model | None) -> list[Any]:
-    """The model's defaults, to be shown in the empty number fields."""
-    defaults = model.defaults if model else {}
-    return [gr.Textbox(placeholder=_hint(defaults.get(each.name))) for each in NUMBERS]
+def hints(models: Sequence[Model]) -> list[Any]:
+    """The defaults that hold for all of these models, to be shown in the empty number fields."""
+    return [gr.Textbox(placeholder=_hint(each.name, models)) for each in NUMBERS]
 
 
-def _hint(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "default"
+def _hint(name: str, models: Sequence[Model]) -> str:
+    values = [model.defaults.get(name) for model in models]
+    if not values or not all(isinstance(value, int | float) for value in values):
+        return "default"
+    return f"{values[0]:g}" if len(set(values)) == 1 else "varies"
