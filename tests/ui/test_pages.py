@@ -239,6 +239,48 @@ def test_models_side_by_side_with_one_seed_and_a_vote(page: Page, fake: FakeEndp
     assert {each["vote"] for each in second["answers"]} == {"same"}
 
 
+def test_three_and_four_models_side_by_side_and_no_fifth(page: Page, fake: FakeEndpoint) -> None:
+    versions = [{"id": f"tone-v{number}", "parent": "base"} for number in (1, 2, 3, 4)]
+    fake.models = [MODELS[0], *versions]
+    picker = page.locator("#compare-models input")
+
+    def choose(name: str) -> None:
+        picker.click()
+        page.get_by_role("option", name=name).click()
+        picker.press("Escape")
+
+    def asked() -> list[str]:
+        models = sorted(request["model"] for request in fake.requests)
+        assert len({request["seed"] for request in fake.requests}) == 1
+        fake.requests.clear()
+        return models
+
+    go_to(page, "Compare")
+    expect(page.locator("#compare-models")).to_contain_text("tone-v1")
+    choose("tone-v2")
+    compare(page, "Three")
+    page.get_by_role("button", name="tone-v2 is best").click()
+    verdicts = ["base worse", "tone-v1 worse", "tone-v2 better"]
+    expect(page.locator("#columns h2")).to_have_text(verdicts)
+    assert asked() == ["base", "tone-v1", "tone-v2"]
+
+    choose("tone-v3")
+    page.get_by_label("Blind").check()
+    compare(page, "Four")
+    page.get_by_role("button", name="D is best").click()
+    expect(page.locator("#columns h2").last).to_have_text(re.compile("D · .* better"))
+    tops = page.locator("#columns section").evaluate_all("all => all.map(e => e.offsetTop)")
+    assert len(tops) == 4
+    assert len(set(tops)) == 1, "the columns are not side by side"
+    assert asked() == ["base", "tone-v1", "tone-v2", "tone-v3"]
+    assert not violations(page)
+
+    choose("tone-v4")
+    compare(page, "Five")
+    page.get_by_role("button", name="D is best").wait_for()
+    assert asked() == ["base", "tone-v1", "tone-v2", "tone-v3"]
+
+
 def test_a_blind_comparison_hides_names_until_the_vote(page: Page, fake: FakeEndpoint) -> None:
     fake.answer = lambda _: ["The same"]
     go_to(page, "Compare")
