@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remora.cli.options import AsJson
+from remora.cli.options import SERVER, AdminKeyFile, AsJson, LeastLevel, WithUi, logging_level
 from remora.cli.output import Output
-from remora.cli.serve import LogLevel
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
     from remora.reconcile.released import ReleasedModels
 
-_SERVER = "Endpoint"
 _SLEEP = "Sleeping and waking"
 
 
@@ -40,13 +36,13 @@ def front(
         typer.Option(
             help="Address to listen on. Any that others can reach needs an API key: one is made,"
             " and printed once, if none is given.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = "127.0.0.1",
     port: Annotated[
         int,
         typer.Option(
-            min=0, max=65535, help="Port to listen on; 0 takes a free one.", rich_help_panel=_SERVER
+            min=0, max=65535, help="Port to listen on; 0 takes a free one.", rich_help_panel=SERVER
         ),
     ] = 7860,
     api_key_file: Annotated[
@@ -54,16 +50,10 @@ def front(
         typer.Option(
             help="File with API keys, one a line. Else REMORA_API_KEY and REMORA_API_KEY_2 are"
             " read. The server behind it has the same.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = None,
-    admin_key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with keys of the admin API. Else REMORA_ADMIN_KEY is read.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
+    admin_key_file: AdminKeyFile = None,
     cooldown: Annotated[
         float,
         typer.Option(
@@ -111,22 +101,8 @@ def front(
             rich_help_panel=_SLEEP,
         ),
     ] = 32,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(
-            help="Least level of the JSON logs on stderr. Default: info; warning on a terminal.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
-    with_ui: Annotated[
-        bool,
-        typer.Option(
-            "--ui/--no-ui",
-            envvar="REMORA_UI",
-            help="Show pages in the browser, if the extra 'ui' is installed.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = True,
+    log_level: LeastLevel = None,
+    with_ui: WithUi = True,
     json: AsJson = False,
 ) -> None:
     """Stand before a `remora serve` that may sleep: check keys, list models, wake it, wait for it.
@@ -143,9 +119,7 @@ def front(
     from remora.gateway.server import Server, bind, url_of
     from remora.gateway.settings import GatewaySettings
 
-    if log_level is None:
-        log_level = LogLevel.WARNING if sys.stderr.isatty() else LogLevel.INFO
-    log_as_json(level=logging.getLevelName(log_level.upper()))
+    log_as_json(level=logging_level(log_level))
     output = Output(json)
     keys = keys_for(
         host,

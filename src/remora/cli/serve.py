@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from remora.cli.options import AsJson
+from remora.cli.options import SERVER, AdminKeyFile, AsJson, LeastLevel, WithUi, logging_level
 from remora.cli.output import Output
 
-
-class LogLevel(StrEnum):
-    """Levels of Python's logging."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
 _ENGINE = "Engine"
-_SERVER = "Endpoint"
 
 
 def serve(
@@ -66,7 +52,7 @@ def serve(
         typer.Option(
             help="Address to listen on (127.0.0.1). Any that others can reach needs an API key:"
             " one is made, and printed once, if none is given.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = None,
     port: Annotated[
@@ -75,38 +61,26 @@ def serve(
             min=0,
             max=65535,
             help="Port to listen on (7860); 0 takes a free one.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = None,
     api_key_file: Annotated[
         Path | None,
         typer.Option(
             help="File with API keys, one a line. Else the variable REMORA_API_KEY is read.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = None,
-    admin_key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with keys of the admin API. Else REMORA_ADMIN_KEY is read.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
+    admin_key_file: AdminKeyFile = None,
     api_key_env: Annotated[
         str | None,
-        typer.Option(help="Another variable than REMORA_API_KEY.", rich_help_panel=_SERVER),
+        typer.Option(help="Another variable than REMORA_API_KEY.", rich_help_panel=SERVER),
     ] = None,
     admin_key_env: Annotated[
         str | None,
-        typer.Option(help="Another variable than REMORA_ADMIN_KEY.", rich_help_panel=_SERVER),
+        typer.Option(help="Another variable than REMORA_ADMIN_KEY.", rich_help_panel=SERVER),
     ] = None,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(
-            help="Least level of the JSON logs on stderr. Default: info; warning on a terminal.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = None,
+    log_level: LeastLevel = None,
     dtype: Annotated[
         str | None,
         typer.Option(help="auto, bfloat16, float16 or float32.", rich_help_panel=_ENGINE),
@@ -156,18 +130,10 @@ def serve(
         typer.Option(
             "--until-stdin-ends",
             help="Stop when standard input ends, as it does with the program that started this.",
-            rich_help_panel=_SERVER,
+            rich_help_panel=SERVER,
         ),
     ] = False,
-    with_ui: Annotated[
-        bool,
-        typer.Option(
-            "--ui/--no-ui",
-            envvar="REMORA_UI",
-            help="Show pages in the browser, if the extra 'ui' is installed.",
-            rich_help_panel=_SERVER,
-        ),
-    ] = True,
+    with_ui: WithUi = True,
     json: AsJson = False,
 ) -> None:
     """Serve a base model and its adapters behind an OpenAI-compatible endpoint.
@@ -204,9 +170,6 @@ def serve(
         "admin_key_env": admin_key_env,
     }
     keys = {"api_key_file": api_key_file, "admin_key_file": admin_key_file}
-    if log_level is None:
-        log_level = LogLevel.WARNING if sys.stderr.isatty() else LogLevel.INFO
-    level = logging.getLevelName(log_level.upper())
     with ExitStack() as stack:
         if share is not None:
             refuse_decided({"base": base, "adapter": adapter, "merge": merge, **model, **engine})
@@ -226,7 +189,7 @@ def serve(
         code = launch(
             plan,
             Output(json),
-            log_level=level,
+            log_level=logging_level(log_level),
             until_stdin_ends=until_stdin_ends,
             with_ui=with_ui,
         )
