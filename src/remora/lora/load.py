@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -17,9 +18,10 @@ from remora.lora.plan import AdapterPlan, ModulePlan
 from remora.lora.sites import Part, Sites
 from remora.lora.trained_rows import Reader, load_vocabulary
 from remora.lora.update import Update, fuse, update_of
-from remora.lora.weights_file import WeightsFile, is_finite
+from remora.lora.weights_file import NotFinite, WeightsFile
 
 
+@torch.inference_mode()
 def load_adapter(
     plan: AdapterPlan, sites: Sites, dtype: torch.dtype, device: str, base: BaseTensors
 ) -> Adapter:
@@ -32,16 +34,16 @@ def load_adapter(
         with WeightsFile(path) as file:
 
             def read(module: ModulePlan) -> dict[Role, Tensor]:
-                tensors = {role: file.read(name) for role, name in module.tensors.items()}
-                if not all(map(is_finite, tensors.values())):
-                    raise AdapterBroken(
-                        f"{path} holds NaN or infinite weights",
-                        hint="The training diverged; train again.",
-                    )
-                return {role: tensor.float() for role, tensor in tensors.items()}
+                return {role: file.read(name).float() for role, name in module.tensors.items()}
 
             updates = _updates(plan, sites, base, read, dtype)
-            vocabulary, updates[sites.head] = load_vocabulary(plan, sites, base, read)
+            vocabulary, head = load_vocabulary(plan, sites, base, read)
+            # The others were copied; a view would keep all in memory that was read with it.
+            updates[sites.head] = head and replace(head, down=head.down.clone())
+    except NotFinite as error:
+        raise AdapterBroken(
+            f"{path} holds NaN or infinite weights", hint="The training diverged; train again."
+        ) from error
     except (OSError, BrokenHeader) as error:
         raise AdapterBroken(f"{path} can't be read: {error}", hint="Copy it again.") from error
     return Adapter(updates, plan.rank, vocabulary).to(dtype, device)

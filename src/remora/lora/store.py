@@ -59,12 +59,13 @@ class AdapterStore:
         self._versions: dict[str, Version] = {}
         self._resident: OrderedDict[str, Version] = OrderedDict()
         self._loader = ThreadPoolExecutor(1, "remora-adapter", prepare_thread)
+        self._digester = ThreadPoolExecutor(1, "remora-digest")
 
     def register(self, name: str, folder: Path) -> None:
         """Know an adapter by name. One that can't be served is kept as failed, with the reason."""
         try:
-            stamp = adapter_stamp(folder)
-            version = self._version(folder, stamp, self._check(folder))
+            stamp, plan = adapter_stamp(folder), self._check(folder)
+            version = self._version(folder, stamp, plan, adapter_digest(folder))
         except AdapterError as error:
             version = Version(
                 key=f"failed:{name}",
@@ -214,7 +215,8 @@ class AdapterStore:
         return adapter
 
     def close(self) -> None:
-        self._loader.shutdown(cancel_futures=True)
+        for executor in (self._loader, self._digester):
+            executor.shutdown(cancel_futures=True)
 
     def _refuse_taken(self, name: str, *, replace: bool) -> None:
         if name in self._names and not replace:
@@ -224,10 +226,9 @@ class AdapterStore:
                 hint="Set replace to true to put a new version in its place.",
             )
 
-    def _version(self, folder: Path, stamp: Stamp | None, plan: Plan) -> Version:
-        """The version that a folder holds now: a known one if its digest is known."""
+    def _version(self, folder: Path, stamp: Stamp | None, plan: Plan, key: str) -> Version:
+        """The version that a folder with the digest ``key`` holds: a known one if that is known."""
         tokenizer = self._read_tokenizer(folder)
-        key = adapter_digest(folder)
         with self._lock:
             return self._known(key) or Version(key, folder, plan, stamp, tokenizer=tokenizer)
 
@@ -236,11 +237,14 @@ class AdapterStore:
         return self._versions.get(key) or self._resident.get(key)
 
     def _staged(self, folder: Path) -> Version:
-        stamp, plan = adapter_stamp(folder), self._check(folder)
-        # Where the stamp will tell a change, the weights are read while their digest is made: each
-        # takes a core from the streams, and two for half of the time are better than one.
+        stamp = adapter_stamp(folder)
+        # The digest is made beside all else: each takes a core from the streams, and two for half
+        # of the time are better than one. Where the stamp will tell a change, the weights are read
+        # before it is known.
+        digest = self._digester.submit(adapter_digest, folder)
+        plan = self._check(folder)
         ahead = None if stamp is None else self._loader.submit(self._load, plan)
-        version = self._version(folder, stamp, plan)
+        version = self._version(folder, stamp, plan, digest.result())
         if version.adapter is not None:
             return version
         adapter, probe = self._loader.submit(self._read, version, ahead).result()

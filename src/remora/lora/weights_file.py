@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from pathlib import Path
 from typing import Self
 
 import torch
 from torch import Tensor
 
-from remora.formats.safetensors_header import read_header
+from remora.formats.safetensors_header import TensorEntry, read_header
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+# An adapter has hundreds of small tensors, which lie in the file as they are asked for.
+_WINDOW_BYTES = 32 << 20
+
+
+class NotFinite(ValueError):
+    """The file holds NaN or infinite numbers."""
 
 
 class WeightsFile:
     """The tensors of a file, whose types are those of adapters. Use as a context manager.
 
-    They are read one by one, and not mapped: a file that shrinks meanwhile is an error, and not
+    It is read in large pieces, and not mapped: a file that shrinks meanwhile is an error, and not
     the end of the process. Raises `OSError`, and `BrokenHeader` where the header is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self._entries = read_header(path)
+        self._in_order = sorted(self._entries.values(), key=lambda entry: (entry.start, entry.stop))
         self._file = path.open("rb", buffering=0)
+        self._window = torch.empty(0, dtype=torch.uint8)
+        self._start = 0
 
     def __enter__(self) -> Self:
         return self
@@ -32,20 +42,45 @@ class WeightsFile:
         self._file.close()
 
     def read(self, name: str) -> Tensor:
-        """A tensor as it was saved. Raises `OSError`."""
+        """A tensor as it was saved, for the caller alone. Raises `OSError` and `NotFinite`."""
         entry = self._entries[name]
-        tensor = torch.empty(entry.shape, dtype=_DTYPES[entry.dtype])
-        buffer = tensor.view(-1).view(torch.uint8).numpy().data
-        self._file.seek(entry.start)
+        if not self._start <= entry.start <= entry.stop <= self._start + len(self._window):
+            self._read_from(entry)
+        return self._tensor(entry.start, entry.stop, entry.dtype).view(entry.shape)
+
+    def _read_from(self, first: TensorEntry) -> None:
+        """Read a window of whole tensors, of one at least."""
+        limit = first.start + _WINDOW_BYTES
+        held = [
+            entry
+            for entry in self._in_order
+            if entry is first or first.start <= entry.start <= entry.stop <= limit
+        ]
+        # Tensors that were read before keep their own window alive.
+        self._window = torch.empty(held[-1].stop - first.start, dtype=torch.uint8)
+        self._start = first.start
+        self._file.seek(first.start)
+        buffer = self._window.numpy().data
         while buffer:
             got = self._file.readinto(buffer)
             if not got:
-                raise OSError(f"it ends within {name!r}")
+                raise OSError("it is shorter than its header says")
             buffer = buffer[got:]
-        return tensor
+        for dtype, run in groupby(held, lambda entry: entry.dtype):
+            entries = list(run)
+            if dtype in _DTYPES and not _is_finite(
+                self._tensor(entries[0].start, entries[-1].stop, dtype)
+            ):
+                raise NotFinite
+
+    def _tensor(self, start: int, stop: int, dtype: str) -> Tensor:
+        raw = self._window[start - self._start : stop - self._start]
+        wanted = _DTYPES[dtype]
+        aligned = (start - self._start) % wanted.itemsize == 0
+        return (raw if aligned else raw.clone()).view(wanted)
 
 
-def is_finite(tensor: Tensor) -> bool:
+def _is_finite(tensor: Tensor) -> bool:
     """Whether no number of a tensor is NaN or infinite."""
     if not tensor.numel():
         return True
