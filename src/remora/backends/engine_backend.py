@@ -246,6 +246,9 @@ class EngineBackend:
             self._loaded.adapters.close()
 
     def _load_all(self) -> None:
+        from remora.kernels.lean_torch import import_torch
+
+        import_torch()
         from remora.engine.loader import load_engine
 
         inspector = self._inspector

@@ -14,6 +14,7 @@ from remora.engine.threads import use_threads
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import UnsupportedModel
 from remora.formats.prompt_template import PromptTemplate
+from remora.kernels.lean_torch import complete_torch
 
 
 def load_engine(
@@ -63,6 +64,7 @@ def _load_other(
             f"{error}; transformers' code may, but {' and '.join(missing)} can't be imported",
             hint="Install it with `pip install 'remora-serve[transformers]'`.",
         ) from error
+    complete_torch()
     from remora.engine.transformers.runtime import load_transformers_runtime
 
     runtime = load_transformers_runtime(folder, options, on_progress, merge)
