@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,23 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_the_markup_of_help_takes_no_word_away() -> None:
+    import click
+    from rich.text import Text
+    from typer.main import get_command
+
+    from remora.cli.main import app
+
+    def texts(command: click.Command) -> Iterator[str]:
+        yield command.help or ""
+        yield from (getattr(one, "help", None) or "" for one in command.params)
+        for child in getattr(command, "commands", {}).values():
+            yield from texts(child)
+
+    for text in texts(get_command(app)):
+        assert Text.from_markup(text).plain == text
 
 
 def test_the_installed_program_says_its_version() -> None:
