@@ -24,9 +24,9 @@ class FinishReason(StrEnum):
 class SamplingParams:
     """How the next token is chosen, and when to stop. The defaults change nothing.
 
-    ``temperature`` 0 is greedy, and so is ``top_p`` 0. ``top_k`` 0 and ``min_p`` 0 are off. ``seed`` None draws one.
-    ``max_tokens`` None means up to the end of the context. ``logprobs`` None is off; N asks for
-    the chosen token's log-probability and those of the N most likely.
+    ``temperature`` 0 is greedy, and so is ``top_p`` 0. ``top_k`` 0 and ``min_p`` 0 are off.
+    ``seed`` None draws one. ``max_tokens`` None means up to the end of the context. ``logprobs``
+    None is off; N asks for the chosen token's log-probability and those of the N most likely.
     """
 
     temperature: float = 1.0
