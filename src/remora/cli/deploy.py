@@ -52,7 +52,8 @@ def deploy(
     Adapters are exchanged while others stream; another base, other engine settings or other code
     restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
 
-    Where --keep-commands was provisioned, the project's files are sent, and its commands run anew.
+    Where --keep-commands was provisioned, the project's files, but no weights, are sent, and its
+    commands run anew.
     """
     from remora.cli.deploy_view import DeployView
     from remora.formats.folder import LocalFolder
