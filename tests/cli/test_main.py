@@ -52,6 +52,26 @@ def test_the_markup_of_help_takes_no_word_away() -> None:
         assert Text.from_markup(text).plain == text
 
 
+def test_every_command_can_speak_to_a_program() -> None:
+    import click
+    from typer.main import get_command
+
+    from remora.cli.main import app
+
+    def commands(command: click.Command) -> Iterator[click.Command]:
+        children = getattr(command, "commands", {}).values()
+        yield from () if children else [command]
+        for child in children:
+            yield from commands(child)
+
+    silent = [
+        one.name
+        for one in commands(get_command(app))
+        if not any("--json" in option.opts for option in one.params)
+    ]
+    assert not silent
+
+
 def test_the_installed_program_says_its_version() -> None:
     program = Path(sys.executable).with_name("remora")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)

@@ -18,6 +18,7 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
     [
         (["status"], 0, "status"),
         (["releases"], 0, None),
+        (["logs"], 0, None),
         (["prune"], 0, "pruned"),
         (["down"], 0, "down"),
         (["rollback", "--project"], 6, "error"),
@@ -39,7 +40,20 @@ def test_where_nothing_was_deployed(
 def test_a_person_is_told_the_same(tmp_path: Path, remora: Remora) -> None:
     assert remora("status", str(tmp_path)).out == "The server is stopped.\n"
     assert "remora deploy" in remora("releases", str(tmp_path)).out
+    assert "no server" in remora("logs", str(tmp_path)).err
     assert "remora releases" in remora("rollback", "--project", str(tmp_path)).err
+
+
+def test_a_log_is_shown_as_it_was_written_or_a_line_an_event(
+    tmp_path: Path, remora: Remora
+) -> None:
+    folder = tmp_path / ".remora" / "local"
+    folder.mkdir(parents=True)
+    written = '{"event": "ready"}\n[brackets] stay\n'
+    (folder / "server.log").write_text(written, encoding="utf-8")
+    assert remora("logs", str(tmp_path)).out == written
+    told = remora("logs", str(tmp_path), "--json").events
+    assert told == [{"event": "log", "line": line} for line in written.splitlines()]
 
 
 def test_a_dry_run_lists_what_would_go_and_changes_nothing(tmp_path: Path, remora: Remora) -> None:
