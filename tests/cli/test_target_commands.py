@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -26,10 +27,23 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
         (["verify"], 7, "error"),
     ],
 )
+@pytest.mark.parametrize("provisioned", [False, True])
 def test_where_nothing_was_deployed(
-    tmp_path: Path, remora: Remora, command: list[str], code: int, event: str | None
+    tmp_path: Path,
+    remora: Remora,
+    command: list[str],
+    code: int,
+    event: str | None,
+    provisioned: bool,
 ) -> None:
-    ran = remora(*command, str(tmp_path), "--json")
+    if provisioned:
+        names = ("subscription_id", "resource_group_name", "storage_account_name")
+        names += ("file_share_name", "aca_app_name", "aca_app_endpoint")
+        config = tmp_path / "infra" / "inference.config.json"
+        config.parent.mkdir()
+        config.write_text(json.dumps({name.upper(): "somewhere" for name in names}))
+    here = ("--target", "local") if provisioned else ()
+    ran = remora(*command, str(tmp_path), *here, "--json")
     assert ran.code == code
     assert [found["event"] for found in ran.events] == ([event] if event else [])
     if event == "error":

@@ -68,7 +68,7 @@ def deploy(
     if not isinstance(to, LocalTarget) and not to.runs_remora:
         _deploy_files(output, (project or Path.cwd()).absolute(), to)
         return
-    found, on_share = _project(project or Path.cwd(), to)
+    found, on_share = project_for(project or Path.cwd(), to)
     commit, dirty = commit_of(found.folder) or (None, False)
     log = None if isinstance(to, LocalTarget) else lambda: to.logs(follow=True)
     with DeployView(output, log) as view:
@@ -105,7 +105,9 @@ def _deploy_files(output: Output, folder: Path, target: AzureTarget) -> None:
     output.say("endpoint", url=target.url)
 
 
-def _project(folder: Path, target: LocalTarget | AzureTarget) -> tuple[Project, Discovery | None]:
+def project_for(
+    folder: Path, target: LocalTarget | AzureTarget
+) -> tuple[Project, Discovery | None]:
     """The project in a folder. One that is fine-tuned on Azure may hold neither base nor adapters:
     then they are looked for where fine-tuning left them, on the share."""
     from remora.project.discovery import discover_in

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import chosen_target
-from remora.cli.options import AsJson, ProjectFolder
+from remora.cli.options import AsJson, OfTarget, ProjectFolder
 from remora.cli.output import Output
 
 NOTHING = "There is no log: no server runs here now, or it has written nothing yet."
@@ -15,6 +15,7 @@ NOTHING = "There is no log: no server runs here now, or it has written nothing y
 
 def logs(
     project: ProjectFolder = None,
+    target: OfTarget = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -23,7 +24,7 @@ def logs(
     On Azure a log is gone with its container; the Log Analytics workspace keeps what was written.
     """
     output, found = Output(json), False
-    for line in chosen_target(project, None).logs(follow=follow):
+    for line in chosen_target(project, None, target).logs(follow=follow):
         found = True
         if json:
             output.say("log", line=line)
