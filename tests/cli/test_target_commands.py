@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from remora.azure.config_file import InferenceConfig
 from tests.cli.conftest import Remora
 from tests.trees import make_base
 
@@ -37,11 +38,10 @@ def test_where_nothing_was_deployed(
     provisioned: bool,
 ) -> None:
     if provisioned:
-        names = ("subscription_id", "resource_group_name", "storage_account_name")
-        names += ("file_share_name", "aca_app_name", "aca_app_endpoint")
         config = tmp_path / "infra" / "inference.config.json"
         config.parent.mkdir()
-        config.write_text(json.dumps({name.upper(): "somewhere" for name in names}))
+        values = {name.upper(): "somewhere" for name in InferenceConfig.model_fields}
+        config.write_text(json.dumps(values))
     here = ("--target", "local") if provisioned else ()
     ran = remora(*command, str(tmp_path), *here, "--json")
     assert ran.code == code
