@@ -27,6 +27,11 @@ REASON = sandbox.unavailable()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 APP = "gpu-app"
 COUNTING = ["python3", "-u", "-c", "import time\nfor n in range(9**9): print(n); time.sleep(0.01)"]
+LOADING = ["python3", "-u", "-c", """
+import http.server
+print('{"event": "phase", "phase": "read", "seconds": null}')
+http.server.HTTPServer(("0.0.0.0", 7860), http.server.BaseHTTPRequestHandler).serve_forever()
+"""]  # fmt: skip
 RUNS = {"minReplicas": 1}
 
 
@@ -107,6 +112,13 @@ def test_an_app_that_no_gpu_is_found_for_is_waited_for(azure: Azure, target: Azu
     assert (state.life, state.phase) == (Life.WAITING, "scheduling")
     azure.double.settings.faults.stuck_assigning.clear()
     until(target, lambda state: state.phase != "scheduling")
+
+
+def test_a_container_that_is_ready_tells_how_far_its_server_is(
+    azure: Azure, target: AzureTarget
+) -> None:
+    azure.put(APP, command=LOADING, scale=RUNS, probes=[])
+    until(target, lambda state: (state.life, state.phase) == (Life.RUNNING, "loading"))
 
 
 def test_an_app_without_replicas_sleeps(azure: Azure, target: AzureTarget) -> None:

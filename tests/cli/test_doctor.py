@@ -46,7 +46,7 @@ def test_a_failed_check_is_told_and_is_the_exit_code(
     ran = remora("doctor", "--port", "0")
     assert ran.code == 1
     assert "fail torch     can't be imported: no such file" in ran.out
-    assert "pip install remora-serve[serve]" in ran.out
+    assert "pip install 'remora-serve[serve]'" in ran.out
     assert "gpu" not in ran.out
 
 

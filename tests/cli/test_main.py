@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,38 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def commands() -> Iterator[Any]:
+    """All commands that do something, and all that hold others."""
+    from typer.main import get_command
+
+    from remora.cli.main import app
+
+    waiting: list[Any] = [get_command(app)]
+    while waiting:
+        command = waiting.pop()
+        waiting += getattr(command, "commands", {}).values()
+        yield command
+
+
+def test_the_markup_of_help_takes_no_word_away() -> None:
+    from rich.text import Text
+
+    for command in commands():
+        for one in (command, *command.params):
+            text = getattr(one, "help", None) or ""
+            assert Text.from_markup(text).plain == text
+
+
+def test_every_command_can_speak_to_a_program() -> None:
+    silent = [
+        command.name
+        for command in commands()
+        if not hasattr(command, "commands")
+        and not any("--json" in option.opts for option in command.params)
+    ]
+    assert not silent
 
 
 def test_the_installed_program_says_its_version() -> None:

@@ -205,7 +205,7 @@ def test_packages_that_are_missing_are_named(
     ran = remora("serve", str(project))
     assert ran.code == 2
     assert "not installed: no_such_module" in ran.err
-    assert "pip install remora-serve[serve]" in ran.err
+    assert "pip install 'remora-serve[serve]'" in ran.err
 
 
 def test_the_curl_line_suits_the_shell() -> None:

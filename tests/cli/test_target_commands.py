@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from remora.azure.config_file import InferenceConfig
 from tests.cli.conftest import Remora
 from tests.trees import make_base
 
@@ -18,6 +20,7 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
     [
         (["status"], 0, "status"),
         (["releases"], 0, None),
+        (["logs"], 0, None),
         (["prune"], 0, "pruned"),
         (["down"], 0, "down"),
         (["rollback", "--project"], 6, "error"),
@@ -25,10 +28,22 @@ DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo"
         (["verify"], 7, "error"),
     ],
 )
+@pytest.mark.parametrize("provisioned", [False, True])
 def test_where_nothing_was_deployed(
-    tmp_path: Path, remora: Remora, command: list[str], code: int, event: str | None
+    tmp_path: Path,
+    remora: Remora,
+    command: list[str],
+    code: int,
+    event: str | None,
+    provisioned: bool,
 ) -> None:
-    ran = remora(*command, str(tmp_path), "--json")
+    if provisioned:
+        config = tmp_path / "infra" / "inference.config.json"
+        config.parent.mkdir()
+        values = {name.upper(): "somewhere" for name in InferenceConfig.model_fields}
+        config.write_text(json.dumps(values))
+    here = ("--target", "local") if provisioned else ()
+    ran = remora(*command, str(tmp_path), *here, "--json")
     assert ran.code == code
     assert [found["event"] for found in ran.events] == ([event] if event else [])
     if event == "error":
@@ -39,7 +54,20 @@ def test_where_nothing_was_deployed(
 def test_a_person_is_told_the_same(tmp_path: Path, remora: Remora) -> None:
     assert remora("status", str(tmp_path)).out == "The server is stopped.\n"
     assert "remora deploy" in remora("releases", str(tmp_path)).out
+    assert "no server" in remora("logs", str(tmp_path)).err
     assert "remora releases" in remora("rollback", "--project", str(tmp_path)).err
+
+
+def test_a_log_is_shown_as_it_was_written_or_a_line_an_event(
+    tmp_path: Path, remora: Remora
+) -> None:
+    folder = tmp_path / ".remora" / "local"
+    folder.mkdir(parents=True)
+    written = '{"event": "ready"}\n[brackets] stay\n'
+    (folder / "server.log").write_text(written, encoding="utf-8")
+    assert remora("logs", str(tmp_path)).out == written
+    told = remora("logs", str(tmp_path), "--json").events
+    assert told == [{"event": "log", "line": line} for line in written.splitlines()]
 
 
 def test_a_dry_run_lists_what_would_go_and_changes_nothing(tmp_path: Path, remora: Remora) -> None:

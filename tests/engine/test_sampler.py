@@ -63,6 +63,7 @@ def wanted(logits: Tensor, params: SamplingParams) -> Tensor:
     if params.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
         keep[order] = ordered.cumsum(-1) - ordered < params.top_p
+        keep[order[0]] = True
     if params.min_p:
         keep &= probabilities >= params.min_p * probabilities.max()
     kept = probabilities * keep
@@ -80,6 +81,7 @@ def wanted(logits: Tensor, params: SamplingParams) -> Tensor:
         {"top_k": 10_000},
         {"top_p": 0.6},
         {"top_p": 1e-6},
+        {"top_p": 0.0},
         {"min_p": 0.2},
         {"min_p": 1.0},
         {"temperature": 2.0, "top_k": 20, "top_p": 0.8, "min_p": 0.05},
@@ -106,7 +108,7 @@ def test_a_flat_distribution_reaches_every_token() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.floats(0.05, 5), st.floats(0.01, 1), st.floats(0, 1))
+@given(st.integers(0, 2**32), st.floats(0.05, 5), st.floats(0, 1), st.floats(0, 1))
 def test_whatever_is_drawn_was_allowed(
     seed: int, temperature: float, top_p: float, min_p: float
 ) -> None:

@@ -321,6 +321,7 @@ def test_parameters_that_ask_for_nothing_are_accepted(
         ({"logit_bias": {"x": 1}}, "logit_bias.x"),
         ({"logit_bias": {"5": 101}}, "logit_bias.5"),
         ({"stop": ""}, "stop"),
+        ({"stop": ["x"] * 17}, "stop"),
         ({"stop": ["a", ""]}, "stop[1]"),
         ({"stop": ["a"] * 17}, "stop"),
         ({"stop_token_ids": [-1]}, "stop_token_ids[0]"),

@@ -124,6 +124,13 @@ def test_unknown_routes_and_methods(endpoint: Endpoint) -> None:
     assert shape(wrong)["code"] == "method_not_allowed"
 
 
+@pytest.mark.parametrize("path", ["/chat/completions", "/models", "/models/base"])
+def test_a_base_url_without_the_version_is_told(endpoint: Endpoint, path: str) -> None:
+    missing = endpoint.http.post(path, json={})
+    assert missing.status_code == 404
+    assert f"It is /v1{path}" in shape(missing)["message"]
+
+
 def test_too_many_requests_at_once(serve: Serve) -> None:
     endpoint = serve(max_in_flight=1)
     with endpoint.http.stream(

@@ -21,7 +21,8 @@ from remora.errors import (
     ShareUnavailable,
     TargetError,
 )
-from remora.project.project import Project, find_project
+from remora.project.discovery import discover_in
+from remora.project.project import Project, discovered_project, find_project
 from remora.release import log
 from remora.release.changes import Change
 from remora.release.directory_share import DirectoryShare
@@ -31,6 +32,7 @@ from remora.release.report import Report, Served, Standing
 from remora.release.runtime import Runtime, this_runtime
 from remora.release.share import Share
 from remora.release.share_path import SharePath
+from remora.release.share_tree import ShareTree
 from remora.targets.deploy import Deployed, Deployment, roll_back
 from remora.targets.target import Life, TargetState
 from remora.targets.verify import compare
@@ -244,6 +246,19 @@ def test_what_lies_here_against_what_is_served(scene: Scene) -> None:
     rows = compare(scene.project, scene.target, report)
     assert {(row.name, row.same) for row in rows} == {("base", False), ("tone", False)}
     assert all(row.here and not row.there for row in rows)
+
+
+def test_what_fine_tuning_left_on_the_share_is_compared(tmp_path: Path) -> None:
+    share = DirectoryShare(make_project(tmp_path / "share", "tone").folder)
+    target = FollowingTarget(share, share)
+    found = discover_in(ShareTree(share))
+    project = discovered_project(tmp_path / "here", found)
+    Deployment(project, target, Provenance("me"), on_share=found).run()
+    report = target.report()
+    assert report is not None
+    rows = compare(project, target, report, found)
+    assert {row.name for row in rows} == {"base", "tone"}
+    assert all(row.here for row in rows)
 
 
 def with_code(scene: Scene, **further: str) -> Path:

@@ -74,6 +74,16 @@ async def test_no_other_site_can_have_the_cookie_sent(
     assert answer.headers["set-cookie"].endswith(f"; Path=/; HttpOnly; {ending}")
 
 
+async def test_what_is_not_there_asks_no_key_of_an_endpoint_that_has_none() -> None:
+    with FakeEndpoint() as fake:
+        site = Site(fake.url)
+        async with client(site) as http:
+            assert (await http.get("/nothing")).status_code == 404
+            await http.get("/")
+            assert (await http.get("/nothing")).status_code == 404
+        await site.access.endpoint.close()
+
+
 async def test_nothing_is_prepared_before_somebody_signs_in(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,7 @@ def choose(
         raise typer.Exit(USAGE)
     if not is_asked():
         some = ", ".join(choice.label for choice in choices[:5])
-        raise ConfigError(f"{message}: {option} says it", hint=f"There is {some or 'none'}.")
+        raise ConfigError(f"{message} {option} says it", hint=f"There is {some or 'none'}.")
     import questionary
 
     items = [

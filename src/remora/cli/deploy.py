@@ -52,7 +52,8 @@ def deploy(
     Adapters are exchanged while others stream; another base, other engine settings or other code
     restart the server. If it can't serve the new release, or on Ctrl-C, the old one goes on.
 
-    Where --keep-commands was provisioned, the project's files are sent, and its commands run anew.
+    Where --keep-commands was provisioned, the project's files, but no weights, are sent, and its
+    commands run anew.
     """
     from remora.cli.deploy_view import DeployView
     from remora.formats.folder import LocalFolder
@@ -67,7 +68,7 @@ def deploy(
     if not isinstance(to, LocalTarget) and not to.runs_remora:
         _deploy_files(output, (project or Path.cwd()).absolute(), to)
         return
-    found, on_share = _project(project or Path.cwd(), to)
+    found, on_share = project_for(project or Path.cwd(), to)
     commit, dirty = commit_of(found.folder) or (None, False)
     log = None if isinstance(to, LocalTarget) else lambda: to.logs(follow=True)
     with DeployView(output, log) as view:
@@ -104,7 +105,9 @@ def _deploy_files(output: Output, folder: Path, target: AzureTarget) -> None:
     output.say("endpoint", url=target.url)
 
 
-def _project(folder: Path, target: LocalTarget | AzureTarget) -> tuple[Project, Discovery | None]:
+def project_for(
+    folder: Path, target: LocalTarget | AzureTarget
+) -> tuple[Project, Discovery | None]:
     """The project in a folder. One that is fine-tuned on Azure may hold neither base nor adapters:
     then they are looked for where fine-tuning left them, on the share."""
     from remora.project.discovery import discover_in

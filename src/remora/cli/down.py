@@ -8,16 +8,13 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import TargetName, chosen_target
-from remora.cli.options import AsJson, ProjectFolder
+from remora.cli.options import AsJson, OfTarget, ProjectFolder
 from remora.cli.output import Output
 
 
 def down(
     project: ProjectFolder = None,
-    target: Annotated[
-        TargetName | None,
-        typer.Option(help="Where. Default: azure if infra/inference.config.json says where."),
-    ] = None,
+    target: OfTarget = None,
     subscription: Annotated[
         str | None, typer.Option(help="On Azure: id or name. Default: that of the config files.")
     ] = None,
@@ -53,5 +50,5 @@ def down(
             yes=yes,
         )
         return
-    ended = chosen_target(project, None).down()
+    ended = chosen_target(project, None, TargetName.LOCAL).down()
     output.say("down", "Ended." if ended else "No server was running.", ended=ended)

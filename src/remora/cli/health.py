@@ -97,7 +97,7 @@ def check_packages(missing: list[str]) -> Check:
         "packages",
         Health.FAIL,
         f"missing: {', '.join(missing)}",
-        "Install them with `pip install remora-serve[serve]`.",
+        "Install them with `pip install 'remora-serve[serve]'`.",
     )
 
 
@@ -179,7 +179,7 @@ def torch_facts() -> Mapping[str, Any]:
 def check_torch(facts: Mapping[str, Any]) -> Check:
     """Whether it can be imported."""
     if "error" in facts:
-        hint = "Install it with `pip install remora-serve[serve]`."
+        hint = "Install it with `pip install 'remora-serve[serve]'`."
         return Check("torch", Health.FAIL, f"can't be imported: {facts['error']}", hint)
     return Check("torch", Health.OK, f"{facts['version']}, {facts['threads']} threads")
 

@@ -159,7 +159,7 @@ def _check_installed() -> None:
     if missing:
         raise ConfigError(
             f"`remora serve` needs packages that are not installed: {', '.join(missing)}",
-            hint="Install them with `pip install remora-serve[serve]`.",
+            hint="Install them with `pip install 'remora-serve[serve]'`.",
         )
 
 

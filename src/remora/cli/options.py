@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from remora.cli.chosen_target import TargetName
+
 SERVER = "Endpoint"
 
 
@@ -27,6 +29,10 @@ ProjectFolder = Annotated[
 ]
 DeployedShare = Annotated[
     Path | None, typer.Option(help="Folder of the share. Default: the one that was deployed to.")
+]
+OfTarget = Annotated[
+    TargetName | None,
+    typer.Option("--target", help="Where. Default: azure once `remora provision` has been there."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 AdminKeyFile = Annotated[

@@ -65,9 +65,9 @@ def cost_text(cost: Cost) -> str:
 
 def cost_now_text(now: Running) -> str:
     """What an hour as now costs, and with how many replicas."""
-    gpus = f"{now.replicas} GPU replicas run" if now.replicas else "The GPU app sleeps"
+    gpus = f"GPU replicas: {now.replicas}" if now.replicas else "The GPU app sleeps"
     return (
-        f"{gpus}, {now.fronts} fronts: about {_money(now.cost, now.prices.currency)} an hour,"
+        f"{gpus}; fronts: {now.fronts}. About {_money(now.cost, now.prices.currency)} an hour,"
         f" by the table of prices of {now.prices.date}."
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import chosen_target
-from remora.cli.options import AsJson, DeployedShare, ProjectFolder
+from remora.cli.options import AsJson, DeployedShare, OfTarget, ProjectFolder
 from remora.cli.output import Output
 
 
@@ -19,6 +19,7 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
     ] = False,
+    target: OfTarget = None,
     share: DeployedShare = None,
     json: AsJson = False,
 ) -> None:
@@ -29,11 +30,11 @@ def prune(
     from remora.release import prune as pruning
     from remora.release.manifest import short
 
-    target, output = chosen_target(project, share), Output(json)
-    report = target.report()
+    of, output = chosen_target(project, share, target), Output(json)
+    report = of.report()
     serving = [report.served.release] if report and report.served else []
     work = pruning.plan_pruning if dry_run else pruning.prune
-    found = work(target.share, keep, serving=serving)
+    found = work(of.share, keep, serving=serving)
     for id_ in found.releases:
         output.say("release", f"{short(id_)}", release=id_)
     done = "would be deleted" if dry_run else "were deleted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from remora.cli.chosen_target import chosen_target
-from remora.cli.options import AsJson, DeployedShare, ProjectFolder
+from remora.cli.options import AsJson, DeployedShare, OfTarget, ProjectFolder
 from remora.cli.output import Output
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def releases(
     project: ProjectFolder = None,
+    target: OfTarget = None,
     share: DeployedShare = None,
     json: AsJson = False,
 ) -> None:
@@ -21,7 +22,7 @@ def releases(
     from remora.release.publish import history
 
     output = Output(json)
-    steps = history(chosen_target(project, share).share)
+    steps = history(chosen_target(project, share, target).share)
     for step in steps:
         _tell(output, step)
     if not steps and not json:

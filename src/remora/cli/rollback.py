@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.chosen_target import chosen_target
-from remora.cli.options import AsJson, DeployedShare
+from remora.cli.options import AsJson, DeployedShare, OfTarget
 from remora.cli.output import Output
 
 
@@ -23,6 +23,7 @@ def rollback(
     project: Annotated[
         Path | None, typer.Option(help="Folder of the project. Default: this folder.")
     ] = None,
+    target: OfTarget = None,
     share: DeployedShare = None,
     json: AsJson = False,
 ) -> None:
@@ -35,16 +36,19 @@ def rollback(
     from remora.targets.deploy import roll_back
     from remora.targets.target import Life
 
-    target, output, begin = chosen_target(project, share), Output(json), time.perf_counter()
-    published = roll_back(target, release or previous(target.share), author=user())
-    live = target.state().life is Life.RUNNING
+    of, output, begin = chosen_target(project, share, target), Output(json), time.perf_counter()
+    published = roll_back(of, release or previous(of.share), author=user())
+    life = of.state().life
+    live = life is Life.RUNNING
     seconds = time.perf_counter() - begin
-    place = f"live at {target.url}" if live else "current; no server runs"
+    sleeps = "the server sleeps, and serves it when it wakes"
+    idle = sleeps if life is Life.ASLEEP else "no server runs"
+    place = f"live at {of.url}" if live else f"current; {idle}"
     output.say(
         "rolled_back",
         f"Release {short(published.id)} is {place}  ({seconds:.2f} s)",
         release=published.id,
         sequence=published.entry.sequence,
-        url=target.url if live else None,
+        url=of.url if live else None,
         seconds=round(seconds, 3),
     )

@@ -141,8 +141,8 @@ def serve(
     A project is a folder with remora.toml, with AI Toolkit's layout, or with a base model and
     adapters in it. Options win over remora.toml, which explains them all.
 
-    With --share, what `remora deploy` has published there is served; of the project only the
-    table [server] is read.
+    With --share, what `remora deploy` has published there is served; of the project only what
+    remora.toml says of the server is read.
     """
     from remora.cli.launch import launch
     from remora.cli.plan import make_plan, make_release_plan

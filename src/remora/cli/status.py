@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from remora.cli.chosen_target import TargetName, chosen_target
-from remora.cli.options import AsJson, ProjectFolder
+from remora.cli.chosen_target import chosen_target
+from remora.cli.options import AsJson, OfTarget, ProjectFolder
 from remora.cli.output import Output
 
 
 def status(
     project: ProjectFolder = None,
-    target: Annotated[
-        TargetName | None,
-        typer.Option(help="Where. Default: azure once `remora provision` has been there."),
-    ] = None,
+    target: OfTarget = None,
     json: AsJson = False,
 ) -> None:
     """Say whether the server runs, what it serves, and why not if it does not.

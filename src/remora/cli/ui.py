@@ -62,5 +62,5 @@ def require_ui() -> None:
     if not is_ui_installed():
         raise ConfigError(
             "The pages need Gradio, which is not installed",
-            hint="Install it with `pip install remora-serve[ui]`.",
+            hint="Install it with `pip install 'remora-serve[ui]'`.",
         )

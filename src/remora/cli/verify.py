@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from remora.cli.chosen_target import chosen_target
-from remora.cli.options import AsJson, DeployedShare, ProjectFolder
+from remora.cli.options import AsJson, DeployedShare, OfTarget, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import TargetError
 
@@ -16,24 +16,28 @@ DIFFERS = 1
 
 def verify(
     project: ProjectFolder = None,
+    target: OfTarget = None,
     share: DeployedShare = None,
     json: AsJson = False,
 ) -> None:
     """Compare the digests of the project's files with what the endpoint says that it serves.
 
+    What fine-tuning left on the share counts as here, if the project holds no model itself.
     The exit code is 1 if they differ.
     """
-    from remora.project.project import find_project
+    from remora.cli.deploy import project_for
     from remora.targets.target import Life
     from remora.targets.verify import compare
 
-    target, output = chosen_target(project, share), Output(json)
-    report = target.report()
-    if report is None and target.state().life is Life.ASLEEP:
-        raise TargetError("the server sleeps", hint="A request wakes it: `remora chat`.")
+    of, output = chosen_target(project, share, target), Output(json)
+    report = of.report()
+    if report is None and of.state().life is Life.ASLEEP:
+        hint = f"A request wakes it: `remora chat --endpoint {of.url}`."
+        raise TargetError("the server sleeps", hint=hint)
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
-    rows = compare(find_project(project or Path.cwd()), target, report)
+    found, on_share = project_for(project or Path.cwd(), of)
+    rows = compare(found, of, report, on_share)
     for row in rows:
         mark = "same" if row.same else "differs"
         output.say(

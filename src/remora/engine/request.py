@@ -24,9 +24,9 @@ class FinishReason(StrEnum):
 class SamplingParams:
     """How the next token is chosen, and when to stop. The defaults change nothing.
 
-    ``temperature`` 0 is greedy. ``top_k`` 0 and ``min_p`` 0 are off. ``seed`` None draws one.
-    ``max_tokens`` None means up to the end of the context. ``logprobs`` None is off; N asks for
-    the chosen token's log-probability and those of the N most likely.
+    ``temperature`` 0 is greedy, and so is ``top_p`` 0. ``top_k`` 0 and ``min_p`` 0 are off.
+    ``seed`` None draws one. ``max_tokens`` None means up to the end of the context. ``logprobs``
+    None is off; N asks for the chosen token's log-probability and those of the N most likely.
     """
 
     temperature: float = 1.0
@@ -49,7 +49,7 @@ class SamplingParams:
         """Raises `RequestError` for a value that no distribution can be made with."""
         for name, value, fits in (
             ("temperature", self.temperature, 0 <= self.temperature < math.inf),
-            ("top_p", self.top_p, 0 < self.top_p <= 1),
+            ("top_p", self.top_p, 0 <= self.top_p <= 1),
             ("top_k", self.top_k, self.top_k >= 0),
             ("min_p", self.min_p, 0 <= self.min_p <= 1),
             ("repetition_penalty", self.repetition_penalty, 0 < self.repetition_penalty < math.inf),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -104,16 +105,21 @@ def _cors(settings: GatewaySettings) -> Middleware:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     """Routes that don't exist: the one error that the framework answers by itself."""
-    response = translate(error, exchange_of(request).id).response()
+    told = translate(error, exchange_of(request).id)
+    path = f"/v1{request.url.path}"
+    if told.status == 404 and _methods(request, path):
+        told = replace(told, hint=f"It is {path}: the base URL of a client ends with /v1.")
+    response = told.response()
     if response.status_code == 405:
-        response.headers["Allow"] = ", ".join(_methods(request))
+        response.headers["Allow"] = ", ".join(_methods(request, request.url.path))
     return response
 
 
-def _methods(request: Request) -> list[str]:
-    """All methods of the path, which the framework names one route at a time."""
+def _methods(request: Request, path: str) -> list[str]:
+    """All methods of a path, which the framework names one route at a time."""
     found: set[str] = set()
     for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+        scope = {**request.scope, "path": path}
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
             found |= route.methods or set()
     return sorted(found)

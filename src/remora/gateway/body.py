@@ -14,6 +14,7 @@ from remora.gateway.errors import ClientGone, RequestTimeout, UnsupportedMediaTy
 from remora.gateway.protocol.body import Body, refuse_unknown
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from starlette.requests import Request
     from starlette.types import Receive
 
@@ -108,7 +109,7 @@ def _most_telling(error: ValidationError, data: bytes) -> RequestError:
     except (ValueError, RecursionError):
         document = None
     paths = [(_path(item["loc"], document, item["type"] == "missing"), item) for item in errors]
-    path, item = max(paths, key=lambda entry: len(entry[0]))
+    path, item = max(paths, key=lambda entry: (len(entry[0]), _is_of_the_right_type(entry[1])))
     param = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
     problem = "is missing" if item["type"] == "missing" else _lower_first(item["msg"])
     return RequestError(
@@ -116,6 +117,10 @@ def _most_telling(error: ValidationError, data: bytes) -> RequestError:
         param=param or None,
         code=_CODES.get(item["type"], "invalid_value"),
     )
+
+
+def _is_of_the_right_type(item: ErrorDetails) -> bool:
+    return not item["type"].endswith("_type")
 
 
 def _path(loc: tuple[int | str, ...], document: Any, missing: bool) -> list[int | str]:

@@ -37,6 +37,8 @@ class BesideApi:
         self._made: Interface | None = None
         self._asked = asyncio.Event()
         self._of_the_api = {path.split("/")[1] for _, path, _ in routes} | {"openapi.json"}
+        # What a client asks for whose base URL lacks the version: the API says so.
+        self._without_version = {path.removeprefix("/v1") for _, path, _ in routes}
 
     async def run(self) -> None:
         """Run the interface from when it is asked for; end it by cancelling."""
@@ -44,8 +46,12 @@ class BesideApi:
         await self._interface().run()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] == "http" and scope["path"].split("/")[1] not in self._of_the_api
-        await (self._interface() if is_page else self._api)(scope, receive, send)
+        await (self._interface() if self._is_page(scope) else self._api)(scope, receive, send)
+
+    def _is_page(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["path"] in self._without_version:
+            return False
+        return scope["path"].split("/")[1] not in self._of_the_api
 
     def _interface(self) -> Interface:
         if self._made is None:

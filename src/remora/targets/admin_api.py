@@ -17,6 +17,9 @@ from remora.errors import EndpointError
 from remora.release.report import Report
 
 TIMEOUT = 10.0  # s
+# A front holds a push until the server is awake; it goes on waking it without us, and who waits for
+# the server looks meanwhile at how far it is.
+PUSH_TIMEOUT = 2.0  # s
 ASLEEP = 503  # what a front answers while the server behind it is not there
 PATH = "/admin/release"
 
@@ -33,18 +36,19 @@ class AdminApi:
 
         Raises `EndpointError` for an answer that is none of a server of a share.
         """
-        return self._ask("GET")
+        return self._ask("GET", TIMEOUT)
 
     def push(self) -> Report | None:
-        """Let the server look at its share now, and try again what it refused."""
-        return self._ask("POST")
+        """Let the server look at its share now, and try again what it refused; one that sleeps is
+        woken, and not waited for."""
+        return self._ask("POST", PUSH_TIMEOUT)
 
-    def _ask(self, method: str) -> Report | None:
+    def _ask(self, method: str, patience: float) -> Report | None:
         address = urlsplit(self.url)
         kind = (
             http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
         )
-        connection = kind(address.netloc, timeout=TIMEOUT)
+        connection = kind(address.netloc, timeout=patience)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             connection.request(method, PATH, headers=headers)

@@ -102,7 +102,8 @@ class AzureTarget:
         if failure is not None:
             return TargetState(Life.FAILED, failure.reason, restarts, hint=failure.hint)
         if any(one.ready for one in app.replicas):
-            return TargetState(Life.RUNNING, "", restarts, since=app.awake_since)
+            # Without a report it is the placeholder that is ready, or a server that loads.
+            return TargetState(Life.RUNNING, "", restarts, seen.phase, since=app.awake_since)
         return TargetState(Life.WAITING, seen.detail, restarts, seen.phase, since=app.awake_since)
 
     def report(self) -> Report | None:

@@ -99,7 +99,11 @@ class Site:
                 return RedirectResponse("./", HTTPStatus.SEE_OTHER)
             case ("GET" | "HEAD", "/"):
                 return await self._gate(scope)
-        return None if self._may_pass(scope) else PlainTextResponse("Sign in first.", 401)
+        if self._may_pass(scope):
+            return None
+        if self.access.asks:
+            return PlainTextResponse("Sign in first.", 401)
+        return PlainTextResponse("There is nothing here. The pages begin at /.", 404)
 
     async def _gate(self, scope: Scope) -> Response | None:
         """The page to show in place of the pages; None if they may be seen."""
