@@ -12,5 +12,12 @@ The file list is the method::
     load.py          the clients
     scenarios.py     what is asked of a server, and what is taken from the answer
     machine.py       where this ran, and who else was using it
+    cold_start.py, ... each a benchmark of its own: ``python -m benchmarks.cold_start``
     report.py        tables, ratios, the issue's figures; docs/benchmarks.md
 """
+
+import sys
+from pathlib import Path
+
+# `bootstrap` makes the environments of the peers as it makes the project's own.
+sys.path.append(str(Path(__file__).parent.parent / "scripts"))
