@@ -133,16 +133,18 @@ class AzureTarget:
 
     @cached_property
     def secrets(self) -> dict[str, str]:
-        """The app's secrets by name."""
-        return read_secrets(self.clients, self._group, self._app_name)
+        """The endpoint's secrets by name."""
+        return read_secrets(self.clients, self._group, self._front or self._app_name)
 
-    def set_secrets(self, values: Mapping[str, str], *, with_front: bool) -> None:
-        """Give the server these secrets, and the front, too. The server comes first: a key that
-        the front lets in is one that the server knows."""
-        group = self._group
-        set_secrets(self.clients, group, self._app_name, values, keeps_serving=False)
-        if with_front and self._front:
-            set_secrets(self.clients, group, self._front, values, keeps_serving=True)
+    def set_server_secrets(self, values: Mapping[str, str]) -> None:
+        """Give the app with the GPU these secrets. It starts anew if it runs."""
+        set_secrets(self.clients, self._group, self._app_name, values, keeps_serving=False)
+
+    def set_api_keys(self, values: Mapping[str, str]) -> None:
+        """Give the front these secrets: a new one takes over, and the app with the GPU, which knows
+        the front alone, goes on or sleeps on. Raises `TargetError` where there is no front."""
+        self._check_runs_remora()
+        set_secrets(self.clients, self._group, self._front, values, keeps_serving=True)
 
     @property
     def runs_remora(self) -> bool:
@@ -175,12 +177,15 @@ class AzureTarget:
 
     @cached_property
     def _api(self) -> AdminApi:
+        self._check_runs_remora()
+        return AdminApi(self.url or "", self.secrets[ADMIN_KEY])
+
+    def _check_runs_remora(self) -> None:
         if not self.runs_remora:
             raise TargetError(
                 f"the app {self._app_name} runs commands of its own, not Remora",
                 hint="`remora provision` without --keep-commands lets it run Remora.",
             )
-        return AdminApi(self.url or "", self.secrets[ADMIN_KEY])
 
     def _front_lives(self) -> bool:
         """Whether a Remora answers at the endpoint, be what is behind it asleep or not."""
