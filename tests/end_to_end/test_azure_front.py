@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -76,6 +77,29 @@ def test_a_key_is_exchanged_while_requests_wait_for_the_server(
         load.until_answered()
     assert not load.failed
     azure.keys["api"] = rotated
+
+
+def test_looking_does_not_keep_the_server_awake(
+    azure: Cloud, client: httpx.Client, tmp_path: Path
+) -> None:
+    config = Path("infra", "inference.config.json")
+    (tmp_path / "infra").mkdir()
+    (tmp_path / config).write_bytes((azure.project / config).read_bytes())
+    elsewhere = replace(azure, project=tmp_path)
+    ask(client)
+    awake = elsewhere.run("status")
+    status = awake.named("status")
+    assert (status["life"], status["front"]["presence"]) == ("running", "awake")
+    assert status["since"]
+    models = client.get("/v1/models").json()
+    assert status["report"]["served"]["release"] == models["release"]
+    told = {one["name"]: one["digest"] for one in status["report"]["models"]}
+    assert told == {one["id"]: one["digest"] for one in models["data"]}
+    until(lambda: elsewhere.run("status").named("status")["life"] == "asleep")
+    asleep = elsewhere.run("status")
+    assert asleep.named("status")["report"] is None
+    costs = [ran.named("resources")["cost_per_hour"] for ran in (awake, asleep)]
+    assert costs[0] > costs[1] > 0
 
 
 def test_a_front_that_is_moved_under_load_is_not_missed(azure: Cloud, client: httpx.Client) -> None:

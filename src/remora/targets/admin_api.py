@@ -1,22 +1,16 @@
-"""The admin API of a server, as far as a deployment needs it.
-
-It is asked with the standard library: a command that has nothing to do shall not wait for the
-import of a client that can do more.
-"""
+"""The admin API of a server, as far as a deployment needs it."""
 
 from __future__ import annotations
 
-import http.client
 import json
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from remora.errors import EndpointError
 from remora.release.report import Report
+from remora.targets.asking import ask
 
-TIMEOUT = 10.0  # s
 ASLEEP = 503  # what a front answers while the server behind it is not there
 PATH = "/admin/release"
 
@@ -40,22 +34,10 @@ class AdminApi:
         return self._ask("POST")
 
     def _ask(self, method: str) -> Report | None:
-        address = urlsplit(self.url)
-        kind = (
-            http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        )
-        connection = kind(address.netloc, timeout=TIMEOUT)
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        try:
-            connection.request(method, PATH, headers=headers)
-            response = connection.getresponse()
-            status, body = response.status, response.read()
-        except (OSError, http.client.HTTPException):
+        answer = ask(self.url, PATH, self.key, method=method)
+        if answer is None or answer[0] == ASLEEP:
             return None
-        finally:
-            connection.close()
-        if status == ASLEEP:
-            return None
+        status, body = answer
         if status >= 400:
             raise EndpointError(
                 f"{self.url}: {_message(body) or f'answered {status}'}",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from remora.azure.app import App, look, restart
-from remora.azure.app_keys import ADMIN_KEY, read_secrets
+from remora.azure.app import App, look, renew, restart
+from remora.azure.app_keys import ADMIN_KEY, API_KEY, read_secrets
 from remora.azure.clients import Clients, azure_clients
 from remora.azure.config_file import InferenceConfig
 from remora.azure.inventory import FRONT_TAG, read_app
@@ -26,6 +24,8 @@ from remora.release.manifest import Role
 from remora.release.retrying_share import RetryingShare
 from remora.release.runtime import Runtime
 from remora.targets.admin_api import AdminApi
+from remora.targets.asking import ask
+from remora.targets.front_api import FrontApi
 from remora.targets.target import Life, TargetState
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class AzureTarget:
         lives = self._front_lives()
         if self._front and (not lives or _front_is_replaced(changed)):
             front = look(self.clients, self._group, self._front)
-            if lives or front.is_crashing:
+            if lives:
+                renew(self.clients, front)
+            elif front.is_crashing:
                 restart(self.clients, front)
         app = self.app()
         if app.is_asleep or (lives and self.report() is not None):
@@ -105,7 +107,14 @@ class AzureTarget:
             return TargetState(Life.RUNNING, "", restarts, since=app.awake_since)
         return TargetState(Life.WAITING, seen.detail, restarts, seen.phase, since=app.awake_since)
 
+    @property
+    def front(self) -> FrontApi | None:
+        """What can be asked without the server; None where it has no front."""
+        key = self.secrets.get(API_KEY) if self.runs_remora else None
+        return FrontApi(self.url or "", key) if key else None
+
     def report(self) -> Report | None:
+        """The server itself is asked, which then stays awake for another cooldown."""
         return self._api.report() if self.runs_remora else None
 
     def push(self) -> None:
@@ -189,14 +198,8 @@ class AzureTarget:
 
     def _front_lives(self) -> bool:
         """Whether a Remora answers at the endpoint, be what is behind it asleep or not."""
-        connection = http.client.HTTPSConnection(urlsplit(self.url or "").netloc, timeout=PATIENCE)
-        try:
-            connection.request("GET", "/livez")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        answer = ask(self.url or "", "/livez", timeout=PATIENCE)
+        return answer is not None and answer[0] == 200
 
 
 def _quietly(lines: Iterator[str]) -> Iterator[str]:

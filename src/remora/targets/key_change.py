@@ -5,14 +5,12 @@ Azure calls a change done before the front that knows it takes requests.
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from remora.errors import TargetError
+from remora.targets.asking import ask
 
-PATIENCE = 10.0  # s for one answer
 LIMIT = 600.0  # s for a new front to take over
 STEADY = 3  # looks in a row: while one front takes over, another may still answer now and then
 POLL = 0.5  # s
@@ -20,15 +18,8 @@ POLL = 0.5  # s
 
 def accepts(url: str, key: str) -> bool | None:
     """Whether the endpoint takes the key; None where no Remora answers. It wakes nobody."""
-    connection = http.client.HTTPSConnection(urlsplit(url).netloc, timeout=PATIENCE)
-    try:
-        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return {200: True, 401: False}.get(status)
+    answer = ask(url, "/v1/models", key)
+    return {200: True, 401: False}.get(answer[0]) if answer else None
 
 
 def await_key(
