@@ -78,11 +78,11 @@ def test_from_fine_tuning_to_an_endpoint_and_back(azure: Cloud, here: Workspace)
         assert not azure.replicas()
         ask(client)
         ask(client, key=rotated)
-        azure.run("secret", "retire")
-        assert client.get("/v1/models").status_code == 401
-        client.headers["Authorization"] = f"Bearer {rotated}"
         assert azure.run("status").named("status")["life"] == "running"
         assert all(event["same"] for event in azure.run("verify").events)
+        azure.run("secret", "retire")
+        assert client.get("/v1/models").status_code == 401
+        ask(client, key=rotated)
 
     azure.run("down", "--yes")
     after = azure.resources()
