@@ -256,20 +256,21 @@ def keeps(before: dict[str, Any], after: dict[str, Any]) -> bool:
 def test_keys_are_made_once_and_kept(azure: AzureDouble, remora: Remora, project: Path) -> None:
     ran = provision(remora, project, "--yes")
     key = event(ran, "api_key")["key"]
-    first = secrets(azure)
+    first = secrets(azure, FRONT)
     assert first["api-key"] == key
+    assert secrets(azure, APP) == {"admin-key": first["admin-key"]}
     assert len({first["api-key"], first["admin-key"]}) == 2
     again = provision(remora, project, "--yes", "--gpu", "none")
     assert not [found for found in again.events if found["event"] == "api_key"]
-    assert secrets(azure) == first
+    assert secrets(azure, FRONT) == first
     assert key not in again.out
     named = [json.dumps(r.body) for r in azure.requests if r.method == "GET"]
     assert not any(key in (r.path + r.query) for r in azure.requests)
     assert not any(key in body for body in named)
 
 
-def secrets(azure: AzureDouble) -> dict[str, str]:
-    app = next(one for key, one in azure.state.resources.items() if key.endswith(f"/{APP}"))
+def secrets(azure: AzureDouble, name: str) -> dict[str, str]:
+    app = next(one for key, one in azure.state.resources.items() if key.endswith(f"/{name}"))
     return {one["name"]: one["value"] for one in app.properties["configuration"]["secrets"]}
 
 
@@ -280,7 +281,7 @@ def test_a_token_of_hugging_face_is_brought_along(
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     ran = provision(remora, project, "--yes")
     assert event(ran, "provisioned")
-    assert secrets(azure)["hf-token"] == "hf_secret"
+    assert secrets(azure, APP)["hf-token"] == "hf_secret"
     assert "hf_secret" not in ran.out
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from remora.azure import phases
+from remora.azure.app import renew
 from remora.azure.config_file import InferenceConfig
 from remora.errors import TargetError
 from remora.targets.azure import AzureTarget
@@ -45,7 +46,8 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
         with clients(double) as made:
             found = Azure(double, made)
             found.mount_storage()
-            yield found
+            with found.http:
+                yield found
         assert not double.violations
 
 
@@ -119,6 +121,30 @@ def test_a_container_that_is_ready_tells_how_far_its_server_is(
 ) -> None:
     azure.put(APP, command=LOADING, scale=RUNS, probes=[])
     until(target, lambda state: (state.life, state.phase) == (Life.RUNNING, "loading"))
+
+
+def test_a_gpu_that_is_not_found_in_time_is_explained(
+    azure: Azure, target: AzureTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, failure = phases._LIMITS[phases.Phase.SCHEDULING]
+    monkeypatch.setitem(phases._LIMITS, phases.Phase.SCHEDULING, (0.0, failure))
+    azure.double.settings.faults.stuck_assigning.add(APP)
+    azure.put(APP, scale=RUNS)
+    state = until(target, lambda state: state.life is Life.FAILED)
+    assert "has assigned no GPU" in state.detail
+    assert "--gpu" in (state.hint or "")
+
+
+def test_a_new_revision_takes_over_without_a_pause(azure: Azure, target: AzureTarget) -> None:
+    (azure.share / "go").touch()
+    url = azure.put(APP, scale=RUNS)
+    azure.http.get(url).raise_for_status()
+    before = target.app()
+    renew(target.clients, before)
+    revisions = azure.clients.apps.container_apps_revisions
+    while revisions.get_revision(GROUP, APP, before.revision).properties.active:
+        azure.http.get(url).raise_for_status()
+    assert azure.http.get(url).json()["environ"]["CONTAINER_APP_REVISION"] != before.revision
 
 
 def test_an_app_without_replicas_sleeps(azure: Azure, target: AzureTarget) -> None:

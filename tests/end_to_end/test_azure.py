@@ -2,109 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.azure.double.runtime import sandbox
 from tests.azure.double.state import SUBSCRIPTION
-from tests.end_to_end.azure_cloud import GROUP, SPEED, Cloud, cloud, container_section
-from tests.end_to_end.deploying import Workspace, workspace
+from tests.end_to_end.azure_asking import Load, ask, until
+from tests.end_to_end.azure_cloud import GROUP, RUNS_ON, Cloud, cloud, set_parameters, sleeper
+from tests.end_to_end.deploying import Workspace
 
-COOLDOWN = 15  # s without a request until the server sleeps
-REASON = sandbox.unavailable()
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(REASON is not None, reason=str(REASON)),
-    pytest.mark.skipif(
-        platform.machine() != "x86_64" or sys.platform != "linux",
-        reason="containers on Azure are Linux on x86-64",
-    ),
-]
+pytestmark = RUNS_ON
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Workspace:
-    made = workspace(tmp_path / "project")
-    file = made.folder / "remora.toml"
-    file.write_text(file.read_text(encoding="utf-8") + container_section(), encoding="utf-8")
-    set_parameters(made.folder, {"cooldownSeconds": COOLDOWN * SPEED})
-    return made
-
-
-def set_parameters(project: Path, values: dict[str, Any]) -> None:
-    """Write the file that says what to provision."""
-    file = project / "infra" / "provision" / "inference.parameters.json"
-    file.parent.mkdir(parents=True)
-    parameters = {name: {"value": value} for name, value in values.items()}
-    file.write_text(json.dumps({"parameters": parameters}), encoding="utf-8")
+    return sleeper(tmp_path / "project")
 
 
 @pytest.fixture
 def azure(tmp_path: Path, here: Workspace) -> Iterator[Cloud]:
     with cloud(tmp_path / "cloud", here.folder) as found:
         yield found
-
-
-def ask(client: httpx.Client, model: str = "tone") -> str:
-    """One streamed answer, whole."""
-    body = {
-        "model": model,
-        "messages": [{"role": "user", "content": "Hello"}],
-        "max_tokens": 8,
-        "temperature": 0,
-        "stream": True,
-    }
-    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
-        text = answer.read().decode()
-    assert answer.status_code == 200, text
-    assert text.rstrip().endswith("data: [DONE]"), text
-    return text
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.05)
-
-
-class Load:
-    """Clients that ask one after the other, without a break, until it ends."""
-
-    def __init__(self, client: httpx.Client, count: int = 4) -> None:
-        self.answers = 0
-        self.failed: list[str] = []
-        self._client = client
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            try:
-                ask(self._client)
-                self.answers += 1
-            except (AssertionError, httpx.HTTPError) as error:
-                self.failed.append(repr(error))
 
 
 def served(client: httpx.Client, model: str) -> dict[str, Any]:
@@ -138,7 +59,7 @@ def test_from_fine_tuning_to_an_endpoint_and_back(azure: Cloud, here: Workspace)
             second = azure.run("deploy")
             (change,) = second.named("deployed")["changes"]
             assert change.startswith("~ adapter tone")
-            until(lambda: load.answers > 8)
+            load.until_answered()
         assert not load.failed
         assert served(client, "tone")["digest"] != old
 
@@ -153,9 +74,15 @@ def test_from_fine_tuning_to_an_endpoint_and_back(azure: Cloud, here: Workspace)
         assert azure.run("deploy", "--no-wake").named("deployed")["asleep"]
         models = client.get("/v1/models").raise_for_status().json()["data"]
         assert {model["id"] for model in models} >= {"tone", "json", "pirate"}
+        rotated = azure.run("secret", "rotate").named("api_key")["key"]
+        assert not azure.replicas()
         ask(client)
+        ask(client, key=rotated)
         assert azure.run("status").named("status")["life"] == "running"
         assert all(event["same"] for event in azure.run("verify").events)
+        azure.run("secret", "retire")
+        assert client.get("/v1/models").status_code == 401
+        ask(client, key=rotated)
 
     azure.run("down", "--yes")
     after = azure.resources()

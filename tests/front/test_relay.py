@@ -181,6 +181,24 @@ def test_keys_that_the_server_does_not_know_are_not_the_clients_fault(
     assert caught.value.status_code == 502
 
 
+def test_with_a_key_of_its_own_a_front_needs_none_that_the_server_knows(
+    replica: Any, front: Any
+) -> None:
+    behind = replica(api_keys=("inner",), admin_keys=("root",))
+    before = front(
+        behind.url, options={"key": "inner"}, api_keys=("new", "old"), admin_keys=("root",)
+    )
+    for key, status in (("new", 200), ("old", 200), ("inner", 401)):
+        headers = {"Authorization": f"Bearer {key}"}
+        body = {"model": "support", "messages": MESSAGES}
+        answer = before.http.post("/v1/chat/completions", json=body, headers=headers)
+        assert answer.status_code == status
+    headers = {"Authorization": "Bearer root"}
+    assert before.http.get("/admin/adapters", headers=headers).status_code == 200
+    models = before.http.get("/v1/models", headers={"Authorization": "Bearer old"}).json()["data"]
+    assert "support" in {model["id"] for model in models}
+
+
 def test_the_admin_api_is_handed_on(replica: Any, front: Any, tmp_path: Any) -> None:
     behind = replica(api_keys=("key",), admin_keys=("root",))
     before = front(behind.url, api_keys=("key",), admin_keys=("root",))
@@ -231,6 +249,15 @@ def test_a_front_that_ends_lets_running_answers_end(replica: Any, front: Any) ->
         first_event(lines)
         one.server.stop()
         assert "data: [DONE]" in list(lines)
+
+
+def test_a_front_that_ends_still_answers_who_has_not_heard_of_it(replica: Any, front: Any) -> None:
+    one = front(replica().url, linger=3, drain_timeout=20)
+    one.http.get("/readyz").raise_for_status()
+    one.server.stop()
+    while one.http.get("/readyz").status_code != 503:
+        pass
+    assert one.chat("hello").status_code == 200
 
 
 def test_an_answer_that_does_not_end_is_cut_off_when_the_front_ends(

@@ -253,10 +253,21 @@ def test_the_hours_of_a_day_are_bounded(front: Any, replica: Any) -> None:
     assert one.chat("hello").status_code == 200
 
 
-def test_a_front_that_ends_sends_those_who_wait_away(front: Any, ingress: Any) -> None:
+def test_a_front_that_ends_answers_those_who_wait(front: Any, ingress: Any, replica: Any) -> None:
+    before = ingress()
+    one = front(before.url, drain_timeout=20)
+    with one.stream("hello") as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        one.server.stop()
+        before.replicas.append(replica().url)
+        assert "data: [DONE]" in list(lines)
+
+
+def test_a_front_that_ends_does_not_wait_for_ever(front: Any, ingress: Any) -> None:
     one, _ = asleep(front, ingress)
     with one.stream("hello") as answer:
         lines = answer.iter_lines()
         next(lines)
         one.server.stop()
-        assert "shutting down" in "".join(lines)
+        assert "shut down before the answer's end" in "".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,20 @@ def restart(clients: Clients, app: App) -> None:
     """Start the containers of the active revision anew, in place: no second GPU is needed."""
     with azure_errors(f"restarting the app {app.name}"):
         clients.apps.container_apps_revisions.restart_revision(app.group, app.name, app.revision)
+
+
+def renew(clients: Clients, app: App) -> None:
+    """Let a new revision take over from the active one, which ends when that is ready."""
+    with azure_errors(f"starting {app.name} anew"):
+        found: Any = clients.apps.container_apps.get(app.group, app.name).as_dict()
+        template = {**found["properties"]["template"], "revisionSuffix": new_suffix()}
+        body: Any = {"location": found["location"], "properties": {"template": template}}
+        clients.apps.container_apps.begin_update(app.group, app.name, body).result()
+
+
+def new_suffix() -> str:
+    """A name that makes a template one of a new revision."""
+    return f"s{uuid.uuid4().hex[:8]}"
 
 
 def stream_token(clients: Clients, group: str, app: str) -> str:

@@ -59,6 +59,8 @@ def make_plan(clients: Clients, resolved: Resolved) -> Plan:
     group, names, existing = request.group, resolved.values, resolved.existing
     server = find(existing.resources, APP, names["acaAppName"])
     known = read_secrets(clients, group.name, server.name) if server else {}
+    if server and not names["keepCommands"]:
+        known |= read_secrets(clients, group.name, names["frontAppName"])
     keys = keys_from(known, request.hf_token)
     gpu, most = str(names["gpuProfile"]), int(names["maximumInstanceCount"])
     wanted = Wanted(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from remora.azure.app import look, restart
+from remora.azure.app import look, new_suffix, restart
 from remora.azure.app_keys import API_KEY, HF_TOKEN, SECOND_API_KEY, read_secrets
 from remora.azure.failures import azure_errors
 
@@ -42,7 +41,7 @@ def set_secrets(
         container = template["containers"][0]
         container["env"] = [*container.get("env", ()), *missing]
     if missing or keeps_serving:
-        template["revisionSuffix"] = f"s{uuid.uuid4().hex[:8]}"
+        template["revisionSuffix"] = new_suffix()
         change["template"] = template
     body: Any = {"location": found["location"], "properties": change}
     with azure_errors(f"changing the secrets of {app}"):

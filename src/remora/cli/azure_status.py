@@ -9,6 +9,7 @@ from remora.cli.output import Output
 if TYPE_CHECKING:
     from remora.azure.clients import Clients
     from remora.azure.config_file import InferenceConfig
+    from remora.targets.front_api import Seen
 
 
 def tell_resources(output: Output, clients: Clients, config: InferenceConfig) -> None:
@@ -45,6 +46,16 @@ def tell_resources(output: Output, clients: Clients, config: InferenceConfig) ->
         return
     there = cost_now_text(now) if now.resources else f"There is no app {config.aca_app_name}."
     output.say("cost", there)
+
+
+def tell_seen(output: Output, seen: Seen) -> None:
+    """What the front tells of requests, and of the day's hours."""
+    limit = f" of {seen.max_hours_awake:g}" if seen.max_hours_awake else ""
+    output.say(
+        "front",
+        f"The front has {seen.running} requests under way and {seen.waiting} that wait; today it"
+        f" saw the server awake for {seen.hours_awake:.1f}{limit} hours.",
+    )
 
 
 def _made(is_inference: bool) -> str:

@@ -49,11 +49,19 @@ def front(
         Path | None,
         typer.Option(
             help="File with API keys, one a line. Else REMORA_API_KEY and REMORA_API_KEY_2 are"
-            " read. The server behind it has the same.",
+            " read.",
             rich_help_panel=SERVER,
         ),
     ] = None,
     admin_key_file: AdminKeyFile = None,
+    upstream_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the API key of the server behind it. Else REMORA_UPSTREAM_KEY is read."
+            " Without one, a request is handed on with the client's own, which both must know.",
+            rich_help_panel=SERVER,
+        ),
+    ] = None,
     cooldown: Annotated[
         float,
         typer.Option(
@@ -101,6 +109,26 @@ def front(
             rich_help_panel=_SLEEP,
         ),
     ] = 32,
+    linger: Annotated[
+        float,
+        typer.Option(
+            envvar="REMORA_LINGER",
+            min=0,
+            help="Seconds that new requests are still answered after a SIGTERM: those who send them"
+            " may not have heard of it.",
+            rich_help_panel=SERVER,
+        ),
+    ] = 0.0,
+    drain_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="REMORA_DRAIN_TIMEOUT",
+            min=0,
+            help="Seconds that answers under way, and requests that wait for the server to wake,"
+            " then get to end.",
+            rich_help_panel=SERVER,
+        ),
+    ] = 30.0,
     log_level: LeastLevel = None,
     with_ui: WithUi = True,
     json: AsJson = False,
@@ -126,9 +154,11 @@ def front(
         read_keys("REMORA_API_KEY", api_key_file),
         read_keys("REMORA_ADMIN_KEY", admin_key_file),
     )
+    own = read_keys("REMORA_UPSTREAM_KEY", upstream_key_file)
     options = UpstreamOptions(
         url=upstream,
         keys=keys.api,
+        key=own[0] if own else "",
         cooldown=cooldown,
         patience=patience,
         wake_limit=wake_limit,
@@ -143,7 +173,9 @@ def front(
     tell_key(output, keys)
     server = Server(
         backend,
-        GatewaySettings(api_keys=keys.api, admin_keys=keys.admin),
+        GatewaySettings(
+            api_keys=keys.api, admin_keys=keys.admin, linger=linger, drain_timeout=drain_timeout
+        ),
         listener,
         lambda url: output.say("ready", f"The front is ready at {url}. Ctrl-C stops it.", url=url),
         make_interface=interface_maker(url) if with_ui else None,

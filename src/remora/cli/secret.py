@@ -4,7 +4,7 @@ where others could read it."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from remora.targets.azure import AzureTarget
 
 secret = typer.Typer(no_args_is_help=True, help="Keys and tokens of an endpoint on Azure.")
+
+
+_SHOWN = "The new API key, shown this once: {}"
+_BOTH = "The one before is valid, too, until `remora secret retire`."
 
 
 class Name(StrEnum):
@@ -43,45 +47,54 @@ def set_secret(
     value = _value(name)
     if name is Name.API_KEY:
         _exchange(target, value)
-        output.say("secret", f"{name} is set. The key before is valid, too.", name=name)
+        output.say("secret", f"{name} is set. {_BOTH}", name=name)
     else:
-        target.set_secrets({HF_TOKEN: value}, with_front=False)
+        target.set_server_secrets({HF_TOKEN: value})
         output.say("secret", f"{name} is set.", name=name)
 
 
 @secret.command()
 def rotate(project: ProjectFolder = None, json: AsJson = False) -> None:
     """Make a new API key, and show it once. The one before is valid, too, until
-    `remora secret retire`."""
+    `remora secret retire`.
+
+    Nothing is interrupted, and a server that sleeps is not woken.
+    """
     import secrets
 
     target, output = _azure(project), Output(json)
     key = secrets.token_urlsafe(32)
-    _exchange(target, key)
-    output.say(
-        "api_key",
-        f"The new API key, shown this once: {key}\n"
-        "The one before is valid, too, until `remora secret retire`.",
-        key=key,
-    )
+    _exchange(target, key, lambda: output.say("api_key", _SHOWN.format(key), key=key))
+    output.say("valid", f"It is valid now. {_BOTH}")
 
 
 @secret.command()
 def retire(project: ProjectFolder = None, json: AsJson = False) -> None:
     """Let no API key be valid but the newest."""
     from remora.azure.app_keys import API_KEY, SECOND_API_KEY
+    from remora.targets.key_change import accepts, await_key
 
     target, output = _azure(project), Output(json)
-    if SECOND_API_KEY in target.secrets:
-        target.set_secrets({SECOND_API_KEY: target.secrets[API_KEY]}, with_front=True)
+    newest, second = target.secrets.get(API_KEY, ""), target.secrets.get(SECOND_API_KEY)
+    if second not in {None, newest}:
+        answers = accepts(target.url or "", newest)
+        target.set_api_keys({SECOND_API_KEY: newest})
+        if answers:
+            await_key(target.url or "", str(second), accepted=False)
     output.say("retired", "One API key is valid: the newest.")
 
 
-def _exchange(target: AzureTarget, key: str) -> None:
+def _exchange(target: AzureTarget, key: str, tell: Callable[[], None] = lambda: None) -> None:
+    """Set a key and tell it, before the wait that may fail; it is valid when this returns."""
     from remora.azure.app_keys import API_KEY, SECOND_API_KEY
+    from remora.targets.key_change import accepts, await_key
 
-    values: Mapping[str, str] = {API_KEY: key, SECOND_API_KEY: target.secrets.get(API_KEY, key)}
-    target.set_secrets(values, with_front=True)
+    before = target.secrets.get(API_KEY, key)
+    answers = accepts(target.url or "", before)
+    target.set_api_keys({API_KEY: key, SECOND_API_KEY: before})
+    tell()
+    if answers:  # Before the first deployment nobody can be asked.
+        await_key(target.url or "", key, accepted=True)
 
 
 def _azure(project: ProjectFolder) -> AzureTarget:

@@ -14,10 +14,10 @@ def status(
 ) -> None:
     """Say whether the server runs, what it serves, and why not if it does not.
 
-    On Azure also what exists, in which state, and what it costs now. A server that sleeps is not
-    woken.
+    On Azure also what exists, in which state, and what it costs now. There the front is asked, and
+    not the server: looking neither wakes it nor keeps it awake.
     """
-    from remora.cli.azure_status import tell_resources
+    from remora.cli.azure_status import tell_resources, tell_seen
     from remora.cli.release_table import model_table
     from remora.release.manifest import short
     from remora.targets.local import LocalTarget
@@ -27,21 +27,32 @@ def status(
     if not isinstance(of, LocalTarget):
         tell_resources(output, of.clients, of.config)
     state = of.state()
-    report = None if state.life is Life.ASLEEP else of.report()
+    seen = None
+    if isinstance(of, LocalTarget):
+        report = of.report()
+    else:
+        seen = of.front.seen() if of.front else None
+        report = of.front.report() if of.front and state.life is Life.RUNNING else None
+    since = state.since or (seen.since if seen and seen.presence == state.life else None)
     output.say(
         "status",
         target=of.name,
         life=state.life,
         detail=state.detail,
+        since=since.isoformat() if since else None,
         restarts=state.restarts,
         url=of.url,
         report=report.model_dump(mode="json") if report else None,
+        front=seen.model_dump(mode="json") if seen else None,
     )
     if json:
         return
     died = f", restarted {state.restarts} times" if state.restarts else ""
+    began = f" since {since.astimezone():%Y-%m-%d %H:%M}" if since else ""
     detail = f": {state.detail}" if state.detail else ""
-    output.say("status", f"The server is {state.life}{died}{detail}.")
+    output.say("status", f"The server is {state.life}{began}{died}{detail}.")
+    if seen is not None:
+        tell_seen(output, seen)
     if report is None:
         return
     served = short(report.served.release) if report.served else "nothing"

@@ -36,7 +36,8 @@ class Gateway(Generic[S]):
     """What answers, the settings, the metrics and the answers under way.
 
     ``paths`` has the path of each route's function, by which requests are counted.
-    ``reconciler`` is None where no share is served. ``id`` is this process's own: what it has in
+    ``reconciler`` is None where no share is served. ``leaving`` says that a shutdown has begun,
+    ``draining`` that new requests are refused for it. ``id`` is this process's own: what it has in
     memory is gone with it.
     """
 
@@ -45,6 +46,7 @@ class Gateway(Generic[S]):
     metrics: Metrics
     paths: Mapping[Any, str] = field(default_factory=dict)
     reconciler: Reconciler | None = None
+    leaving: bool = False
     draining: bool = False
     in_flight: int = 0
     answers: set[UnderWay] = field(default_factory=set)
@@ -52,8 +54,15 @@ class Gateway(Generic[S]):
 
     def status(self) -> Status:
         """The backend's status; draining wins over it."""
+        return self._unless(self.draining)
+
+    def readiness(self) -> Status:
+        """What a balancer is told: draining as soon as a shutdown has begun."""
+        return self._unless(self.leaving)
+
+    def _unless(self, draining: bool) -> Status:
         status = self.backend.status()
-        if self.draining and status.phase is not Phase.FAILED:
+        if draining and status.phase is not Phase.FAILED:
             return Status(Phase.DRAINING, "Running answers end; no new ones begin.", 1.0)
         return status
 

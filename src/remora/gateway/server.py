@@ -1,8 +1,9 @@
 """The HTTP server's life: listen, tell when the backend is ready, drain on a signal, end.
 
 The socket opens first, so that ``/readyz`` tells how far the loading has come. The first SIGTERM
-or SIGINT begins to drain: running answers end, new ones are refused with 503 and ``Retry-After``.
-A second one ends the process at once.
+or SIGINT begins to drain: running answers end, new ones are refused with 503 and ``Retry-After``,
+once a time has passed in which a balancer may still send some. A second signal ends the process at
+once.
 """
 
 from __future__ import annotations
@@ -162,6 +163,9 @@ class Server:
 
     async def _drain(self) -> None:
         gateway = self._gateway
+        gateway.leaving = True
+        if gateway.backend.status().phase is Phase.READY:
+            await asyncio.sleep(gateway.settings.linger)
         gateway.draining = True
         if gateway.backend.status().phase is not Phase.READY:
             return

@@ -22,7 +22,8 @@ class GatewaySettings:
     ``body_timeout`` [s] bounds how long a body may take to arrive, ``keep_alive`` [s] how long
     an idle connection stays open, ``ping_interval`` [s] how long a stream may stay silent before
     its first token without a comment line that keeps proxies from giving up.
-    ``drain_timeout`` [s] is what running answers get to end after a SIGTERM.
+    ``linger`` [s] is how long new requests are still answered after a SIGTERM, for a balancer sends
+    some before it has heard of it; ``drain_timeout`` [s] is what running answers then get to end.
 
     ``adapter_root`` confines the paths of the admin API to a folder, and is what relative paths
     start from; None allows any absolute path that this process can read.
@@ -41,6 +42,7 @@ class GatewaySettings:
     body_timeout: float = 60.0
     keep_alive: int = 75
     ping_interval: float = 10.0
+    linger: float = 0.0
     drain_timeout: float = 30.0
     adapter_root: Path | None = None
 

@@ -25,7 +25,9 @@ class Served(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     release: str = Field(description="The release's id.")
-    sequence: int = Field(description="The number of the log's entry.")
+    sequence: int | None = Field(
+        None, description="The number of the log's entry; null where it is not known."
+    )
 
 
 class ServedModel(BaseModel):

@@ -1,22 +1,16 @@
-"""The admin API of a server, as far as a deployment needs it.
-
-It is asked with the standard library: a command that has nothing to do shall not wait for the
-import of a client that can do more.
-"""
+"""The admin API of a server, as far as a deployment needs it."""
 
 from __future__ import annotations
 
-import http.client
 import json
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from remora.errors import EndpointError
 from remora.release.report import Report
+from remora.targets.asking import TIMEOUT, ask
 
-TIMEOUT = 10.0  # s
 # A front holds a push until the server is awake; it goes on waking it without us, and who waits for
 # the server looks meanwhile at how far it is.
 PUSH_TIMEOUT = 2.0  # s
@@ -44,22 +38,10 @@ class AdminApi:
         return self._ask("POST", PUSH_TIMEOUT)
 
     def _ask(self, method: str, patience: float) -> Report | None:
-        address = urlsplit(self.url)
-        kind = (
-            http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        )
-        connection = kind(address.netloc, timeout=patience)
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        try:
-            connection.request(method, PATH, headers=headers)
-            response = connection.getresponse()
-            status, body = response.status, response.read()
-        except (OSError, http.client.HTTPException):
+        answer = ask(self.url, PATH, self.key, method=method, timeout=patience)
+        if answer is None or answer[0] == ASLEEP:
             return None
-        finally:
-            connection.close()
-        if status == ASLEEP:
-            return None
+        status, body = answer
         if status >= 400:
             raise EndpointError(
                 f"{self.url}: {_message(body) or f'answered {status}'}",

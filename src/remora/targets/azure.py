@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from remora.azure.app import App, look, restart
-from remora.azure.app_keys import ADMIN_KEY, read_secrets
+from remora.azure.app import App, look, renew, restart
+from remora.azure.app_keys import ADMIN_KEY, API_KEY, read_secrets
 from remora.azure.clients import Clients, azure_clients
 from remora.azure.config_file import InferenceConfig
 from remora.azure.inventory import FRONT_TAG, read_app
@@ -26,6 +24,8 @@ from remora.release.manifest import Role
 from remora.release.retrying_share import RetryingShare
 from remora.release.runtime import Runtime
 from remora.targets.admin_api import AdminApi
+from remora.targets.asking import ask
+from remora.targets.front_api import FrontApi
 from remora.targets.target import Life, TargetState
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class AzureTarget:
         lives = self._front_lives()
         if self._front and (not lives or _front_is_replaced(changed)):
             front = look(self.clients, self._group, self._front)
-            if lives or front.is_crashing:
+            if lives:
+                renew(self.clients, front)
+            elif front.is_crashing:
                 restart(self.clients, front)
         app = self.app()
         if app.is_asleep or (lives and self.report() is not None):
@@ -106,7 +108,14 @@ class AzureTarget:
             return TargetState(Life.RUNNING, "", restarts, seen.phase, since=app.awake_since)
         return TargetState(Life.WAITING, seen.detail, restarts, seen.phase, since=app.awake_since)
 
+    @property
+    def front(self) -> FrontApi | None:
+        """What can be asked without the server; None where it has no front."""
+        key = self.secrets.get(API_KEY) if self.runs_remora else None
+        return FrontApi(self.url or "", key) if key else None
+
     def report(self) -> Report | None:
+        """The server itself is asked, which then stays awake for another cooldown."""
         return self._api.report() if self.runs_remora else None
 
     def push(self) -> None:
@@ -134,16 +143,18 @@ class AzureTarget:
 
     @cached_property
     def secrets(self) -> dict[str, str]:
-        """The app's secrets by name."""
-        return read_secrets(self.clients, self._group, self._app_name)
+        """The endpoint's secrets by name."""
+        return read_secrets(self.clients, self._group, self._front or self._app_name)
 
-    def set_secrets(self, values: Mapping[str, str], *, with_front: bool) -> None:
-        """Give the server these secrets, and the front, too. The server comes first: a key that
-        the front lets in is one that the server knows."""
-        group = self._group
-        set_secrets(self.clients, group, self._app_name, values, keeps_serving=False)
-        if with_front and self._front:
-            set_secrets(self.clients, group, self._front, values, keeps_serving=True)
+    def set_server_secrets(self, values: Mapping[str, str]) -> None:
+        """Give the app with the GPU these secrets. It starts anew if it runs."""
+        set_secrets(self.clients, self._group, self._app_name, values, keeps_serving=False)
+
+    def set_api_keys(self, values: Mapping[str, str]) -> None:
+        """Give the front these secrets: a new one takes over, and the app with the GPU, which knows
+        the front alone, goes on or sleeps on. Raises `TargetError` where there is no front."""
+        self._check_runs_remora()
+        set_secrets(self.clients, self._group, self._front, values, keeps_serving=True)
 
     @property
     def runs_remora(self) -> bool:
@@ -176,23 +187,20 @@ class AzureTarget:
 
     @cached_property
     def _api(self) -> AdminApi:
+        self._check_runs_remora()
+        return AdminApi(self.url or "", self.secrets[ADMIN_KEY])
+
+    def _check_runs_remora(self) -> None:
         if not self.runs_remora:
             raise TargetError(
                 f"the app {self._app_name} runs commands of its own, not Remora",
                 hint="`remora provision` without --keep-commands lets it run Remora.",
             )
-        return AdminApi(self.url or "", self.secrets[ADMIN_KEY])
 
     def _front_lives(self) -> bool:
         """Whether a Remora answers at the endpoint, be what is behind it asleep or not."""
-        connection = http.client.HTTPSConnection(urlsplit(self.url or "").netloc, timeout=PATIENCE)
-        try:
-            connection.request("GET", "/livez")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        answer = ask(self.url or "", "/livez", timeout=PATIENCE)
+        return answer is not None and answer[0] == 200
 
 
 def _quietly(lines: Iterator[str]) -> Iterator[str]:

@@ -275,7 +275,7 @@ def await_release(
 
 
 def _asked(report: Report) -> int:
-    return report.wanted.sequence if report.wanted else 0
+    return (report.wanted.sequence if report.wanted else None) or 0
 
 
 def _check_life(target: Target, listener: Listener) -> None:

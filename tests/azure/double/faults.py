@@ -16,6 +16,7 @@ role missing                       ``double.state.permissions``
 environment in a failed state      ``double.state.find(ID).properties["provisioningState"]``
 stuck, image, mount                ``double.settings.faults`` (a `RuntimeFaults`)
 out of memory, crash               ``double.kill(APP)``; a command that ends
+replicas taken elsewhere           ``double.move(APP)``
 files: busy, cut, full, expired    ``double.files.faults`` (a `FileFaults`)
 =================================  =============================================================
 """

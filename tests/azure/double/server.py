@@ -128,6 +128,22 @@ class AzureDouble:
         assert self._running is not None
         self._loop.call_soon_threadsafe(self._running.kill, app, reason)
 
+    def move(self, app: str) -> None:
+        """Takes the replicas of an app elsewhere: new ones start, then the old ones get SIGTERM."""
+        assert self._running is not None
+        self._loop.call_soon_threadsafe(self._running.move, app)
+
+    def replicas(self, app: str) -> set[str]:
+        """The names of an app's replicas, also of those that are about to end."""
+        assert self._running is not None
+        return self._running.names(app)
+
+    def ask(self, app: str, path: str, key: str) -> tuple[int, bytes]:
+        """What a replica answers to a request that is made inside it, and that wakes nobody."""
+        assert self._running is not None
+        asked = self._running.ask(app, path, key)
+        return asyncio.run_coroutine_threadsafe(asked, self._loop).result(timeout=20)
+
     def _running_apps(self) -> RunningApps:
         folder = self._folder / "runtime"
         self._running = RunningApps(self.state, self.settings, self._tls, folder)

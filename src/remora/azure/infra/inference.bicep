@@ -182,7 +182,8 @@ var sharedTags = tagSharedResources ? appTags : tags
 
 var apiKey2Secrets = empty(apiKey2) ? [] : [{ name: 'api-key-2', value: apiKey2 }]
 var hfTokenSecrets = empty(hfToken) ? [] : [{ name: 'hf-token', value: hfToken }]
-var keySecrets = concat(apiKey2Secrets, [{ name: 'api-key', value: apiKey }, { name: 'admin-key', value: adminKey }])
+var adminKeySecrets = [{ name: 'admin-key', value: adminKey }]
+var keySecrets = concat(apiKey2Secrets, [{ name: 'api-key', value: apiKey }], adminKeySecrets)
 var apiKey2Variables = empty(apiKey2) ? [] : [{ name: 'REMORA_API_KEY_2', secretRef: 'api-key-2' }]
 var hfTokenVariables = empty(hfToken) ? [] : [{ name: 'HF_TOKEN', secretRef: 'hf-token' }]
 var keyVariables = concat(apiKey2Variables, [
@@ -190,6 +191,14 @@ var keyVariables = concat(apiKey2Variables, [
   { name: 'REMORA_ADMIN_KEY', secretRef: 'admin-key' }
   { name: 'REMORA_SHARE', value: mountPath }
 ])
+// The front checks the keys of those who ask. The app behind it knows the front alone, by the admin
+// key, so that API keys are exchanged without it: it neither starts anew nor wakes.
+var serverSecrets = keepCommands ? keySecrets : adminKeySecrets
+var serverVariables = keepCommands ? keyVariables : [
+  { name: 'REMORA_API_KEY', secretRef: 'admin-key' }
+  { name: 'REMORA_ADMIN_KEY', secretRef: 'admin-key' }
+  { name: 'REMORA_SHARE', value: mountPath }
+]
 
 var registries = empty(registryServer) ? [] : [{ server: registryServer, identity: registryIdentity }]
 var identity = empty(registryIdentity)
@@ -310,7 +319,7 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
     configuration: {
       activeRevisionsMode: 'Single'
       registries: registries
-      secrets: concat(keySecrets, hfTokenSecrets)
+      secrets: concat(serverSecrets, hfTokenSecrets)
       ingress: {
         external: keepCommands && publicEndpoint
         targetPort: port
@@ -325,7 +334,7 @@ resource gpuApp 'Microsoft.App/containerApps@2025-01-01' = {
         image: image
         command: keepCommands ? keptStart : start
         args: keepCommands ? [] : ['serve']
-        env: concat(keyVariables, hfTokenVariables)
+        env: concat(serverVariables, hfTokenVariables)
         resources: { cpu: size.cpu, memory: size.memory }
         volumeMounts: volumeMounts
         probes: keepCommands ? keptProbes : serverProbes
@@ -370,9 +379,12 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
         args: ['front']
         env: concat(keyVariables, [
           { name: 'REMORA_UPSTREAM', value: 'https://${gpuApp.properties.configuration.ingress.fqdn}' }
+          { name: 'REMORA_UPSTREAM_KEY', secretRef: 'admin-key' }
           { name: 'REMORA_COOLDOWN', value: string(minReplicas == 0 ? cooldownSeconds : 0) }
           { name: 'REMORA_BUSY', value: string(concurrentRequests) }
           { name: 'REMORA_MAX_HOURS_AWAKE', value: string(maxHoursAwake) }
+          { name: 'REMORA_LINGER', value: '5' }
+          { name: 'REMORA_DRAIN_TIMEOUT', value: '580' }
         ])
         resources: { cpu: json('0.5'), memory: '1Gi' }
         volumeMounts: volumeMounts
@@ -384,7 +396,7 @@ resource front 'Microsoft.App/containerApps@2025-01-01' = if (!keepCommands) {
         maxReplicas: 1
         rules: [{ name: 'requests', http: { metadata: { concurrentRequests: '1000' } } }]
       }
-      terminationGracePeriodSeconds: 60
+      terminationGracePeriodSeconds: 600 // Requests that wait for the GPU are answered, too.
       volumes: volumes
     }
   }

@@ -22,7 +22,7 @@ from remora.backends.upstream.models import Released, UpstreamModels
 from remora.backends.upstream.options import UpstreamOptions
 from remora.backends.upstream.replicas import Replica, Replicas
 from remora.backends.upstream.wake import Wake
-from remora.errors import NotReady, UpstreamFailure
+from remora.errors import UpstreamFailure
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,12 @@ class UpstreamBackend:
     ) -> None:
         self._options = options
         self._now = now
-        self._connection = Connection(options.url, options.keys)
+        self._connection = Connection(options.url, options.keys, options.key)
         self._replicas = Replicas(options.busy)
         self._wake = Wake(options, self._connection.readiness, self._woken, now=now)
         self._models = UpstreamModels(self._connection, self._replicas, released, now)
         self._draining = False
+        self._waiting = 0  # requests that are here, and have no answer yet
 
     def status(self) -> Status:
         if self._draining:
@@ -81,10 +82,28 @@ class UpstreamBackend:
 
     async def send(self, request: RelayRequest) -> Reply:
         self._wake.check_hours()
+        self._waiting += 1
+        try:
+            return await self._tried(request)
+        finally:
+            self._waiting -= 1
+
+    async def drain(self) -> None:
+        """Those who wait for the server to wake have come before the end, and are answered, too."""
+        self._draining = True
+        while self._waiting or self._wake.running:  # noqa: ASYNC110 - few and short
+            await asyncio.sleep(_DRAIN_POLL)
+
+    async def close(self) -> None:
+        await self._models.close()
+        await self._wake.close()
+        await self._connection.close()
+
+    async def _tried(self, request: RelayRequest) -> Reply:
+        """The beginning of an answer, at the last of several tries."""
         patience = None if request.streams else self._options.patience
         sent = False
         for _ in range(TRIES):
-            self._refuse_draining()
             await self._wake.until_awake(wakes=request.wakes, patience=patience)
             try:
                 return await self._send(request)
@@ -98,17 +117,6 @@ class UpstreamBackend:
             "The server broke off before it answered.", hint="`remora logs` tells why."
         )
 
-    async def drain(self) -> None:
-        self._draining = True
-        self._wake.room.refuse(_shutting_down)
-        while self._wake.running:  # noqa: ASYNC110 - few and short
-            await asyncio.sleep(_DRAIN_POLL)
-
-    async def close(self) -> None:
-        await self._models.close()
-        await self._wake.close()
-        await self._connection.close()
-
     async def _send(self, request: RelayRequest) -> Reply:
         """One try, at the replica that suits the request best."""
         replica = self._replicas.choose(request.model)
@@ -119,7 +127,7 @@ class UpstreamBackend:
                 await response.aclose()
                 raise UpstreamFailure(
                     "The server behind this one refused the key.",
-                    hint="Both need the same keys; a restart lets both read them anew.",
+                    hint="Both need the same key; a restart lets both read it anew.",
                 )
         except BaseException as error:
             lease.end()
@@ -136,10 +144,6 @@ class UpstreamBackend:
     def _woken(self) -> None:
         self._replicas.clear()
         self._models.ask()
-
-    def _refuse_draining(self) -> None:
-        if self._draining:
-            raise _shutting_down()
 
 
 class _Lease:
@@ -163,7 +167,3 @@ class _Lease:
         self._wake.ended()
         if self._replica is not None:
             self._replica.running -= 1
-
-
-def _shutting_down() -> NotReady:
-    return NotReady("The server is shutting down.", retry_after=5)

@@ -79,12 +79,17 @@ class Reply:
 
 
 class Connection:
-    """To one address. Affinity cookies are given with each request, and never kept."""
+    """To one address. Affinity cookies are given with each request, and never kept.
 
-    def __init__(self, url: str, keys: Sequence[str] = ()) -> None:
+    ``key`` is shown in place of the client's, but not to the admin API: what comes from there was
+    asked with the key of both.
+    """
+
+    def __init__(self, url: str, keys: Sequence[str] = (), key: str = "") -> None:
         address = parse_address(url)
         self.url = str(address).rstrip("/")
-        self._key = {"authorization": f"Bearer {keys[0]}"} if keys else {}
+        self._own = {"authorization": f"Bearer {key}"} if key else {}
+        self._key = self._own or ({"authorization": f"Bearer {keys[0]}"} if keys else {})
         direct = {f"all://{address.host}": None} if needs_no_proxy(address) else None
         self._http = httpx.AsyncClient(
             base_url=address,
@@ -101,7 +106,8 @@ class Connection:
 
     async def send(self, request: RelayRequest, cookie: str) -> httpx.Response:
         """The beginning of Remora's answer; raises `Lost` for any other's."""
-        headers = {**request.headers, **({"cookie": cookie} if cookie else {})}
+        own = {} if request.path.startswith("/admin/") else self._own
+        headers = {**request.headers, **own, **({"cookie": cookie} if cookie else {})}
         built = self._http.build_request(
             request.method, request.path, headers=headers, content=request.body
         )

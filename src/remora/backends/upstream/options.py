@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 class UpstreamOptions:
     """Times are in seconds.
 
-    ``url`` is the server's address, ``keys`` its API keys, of which one is used to ask what it
-    serves. It is taken to sleep ``cooldown`` after its last request (0: it never does).
+    ``url`` is the server's address. Its API key is ``key``, or else a request is handed on with the
+    client's, and one of ``keys``, which both know, is used to ask what it serves. It is taken to
+    sleep ``cooldown`` after its last request (0: it never does).
 
     ``patience`` is how long a request that is not streamed waits for it to wake: shorter than the
     240 s after which the ingress of Container Apps gives up. A wake may take ``wake_limit``, or
@@ -22,6 +23,7 @@ class UpstreamOptions:
 
     url: str
     keys: tuple[str, ...] = field(default=(), repr=False)
+    key: str = field(default="", repr=False)
     cooldown: float = 300.0
     patience: float = 200.0
     wake_limit: float = 1200.0

@@ -18,7 +18,7 @@ async def livez(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """200 when requests are answered, else 503 with how far the backend has come."""
-    status = gateway_of(request).status()
+    status = gateway_of(request).readiness()
     body = {"phase": status.phase, "detail": status.detail, "progress": status.progress}
     if status.phase is Phase.READY:
         return json_response(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address, ip_network
 
@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from tests.azure.double.runtime.replica import Replica
-from tests.azure.double.runtime.scaler import NoReplica, Scaler
+from tests.azure.double.runtime.scaler import Ended, NoReplica, Scaler
 from tests.azure.double.runtime.settings import Settings
 from tests.azure.double.state import Json
 
@@ -41,17 +41,15 @@ class Ingress:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ingress = self._ingress_of()
-        scaler = self._serving()
-        if scaler is None or not (self._is_inside or ingress.get("external")):
+        if self._serving() is None or not (self._is_inside or ingress.get("external")):
             missing = "Error 404 - This Container App is stopped or does not exist."
             await PlainTextResponse(missing, 404)(scope, receive, send)
             return
         if not self._is_inside and not _admits(ingress, scope["client"][0]):
             await PlainTextResponse("RBAC: access denied", 403)(scope, receive, send)
             return
-        with scaler.request():
-            passing = _Passing(scope, receive, send, self._settings.request_limit)
-            await passing.run(scaler, ingress)
+        passing = _Passing(scope, receive, send, self._settings.request_limit)
+        await passing.run(self._serving, ingress)
 
 
 def _admits(ingress: Json, client: str) -> bool:
@@ -73,10 +71,10 @@ class _Passing:
         self._gone = asyncio.Event()
         self._body: asyncio.Queue[bytes | None] = asyncio.Queue(16)
 
-    async def run(self, scaler: Scaler, ingress: Json) -> None:
+    async def run(self, serving: Callable[[], Scaler | None], ingress: Json) -> None:
         """Ends when the answer is complete or the client has left."""
         reading = asyncio.create_task(self._read())
-        answering = asyncio.create_task(self._answer(scaler, ingress))
+        answering = asyncio.create_task(self._answer(serving, ingress))
         leaving = asyncio.create_task(self._gone.wait())
         try:
             await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,13 +100,13 @@ class _Passing:
         while (piece := await self._body.get()) is not None:
             yield piece
 
-    async def _answer(self, scaler: Scaler, ingress: Json) -> None:
+    async def _answer(self, serving: Callable[[], Scaler | None], ingress: Json) -> None:
         sticky = (ingress.get("stickySessions") or {}).get("affinity") == "sticky"
         try:
-            async with asyncio.timeout(self._limit):
-                preferred = self._affinity() if sticky else None
-                replica = await scaler.a_ready_replica(preferred)
-            await self._pass_on(replica, ingress["targetPort"], sticky=sticky)
+            with ExitStack() as counted:
+                async with asyncio.timeout(self._limit):
+                    replica = await self._a_replica(serving, counted, sticky=sticky)
+                await self._pass_on(replica, ingress["targetPort"], sticky=sticky)
         except (TimeoutError, httpcore.TimeoutException):
             await self._fail(504, "stream timeout")
         except NoReplica:
@@ -116,6 +114,20 @@ class _Passing:
         except (httpcore.NetworkError, httpcore.ProtocolError):
             await self._fail(503, "upstream connect error or disconnect/reset before headers. "
                              "reset reason: connection failure")  # fmt: skip
+
+    async def _a_replica(
+        self, serving: Callable[[], Scaler | None], counted: ExitStack, *, sticky: bool
+    ) -> Replica:
+        """One that is ready; its revision counts the request until the stack is closed. Who waits
+        for a revision that ends is passed to the one that takes its place."""
+        preferred = self._affinity() if sticky else None
+        while (scaler := serving()) is not None:
+            counted.enter_context(scaler.request())
+            try:
+                return await scaler.a_ready_replica(preferred)
+            except Ended:
+                counted.close()
+        raise NoReplica
 
     async def _pass_on(self, replica: Replica, port: int, *, sticky: bool) -> None:
         assert replica.http is not None

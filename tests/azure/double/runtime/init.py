@@ -112,6 +112,7 @@ class Init:
             if not pid:
                 return
             if pid == self._child:
+                self._signal_group(signal.SIGKILL)  # Nothing of a container outlives its command.
                 self._child = 0
                 self._tell({"ended": os.waitstatus_to_exitcode(status)})
 
@@ -126,11 +127,22 @@ class Init:
                 self._become(order)
             self._lead_own_group(self._child)
         elif "signal" in order:
-            if self._child:
-                with suppress(ProcessLookupError):
-                    os.killpg(self._child, order["signal"])
+            self._signal(order["signal"])
         else:
             self._open(order)
+
+    def _signal(self, number: int) -> None:
+        """SIGKILL is for all, any other for the command alone: it tells those that it started."""
+        if number == signal.SIGKILL:
+            self._signal_group(number)
+        elif self._child:
+            with suppress(ProcessLookupError):
+                os.kill(self._child, number)
+
+    def _signal_group(self, number: int) -> None:
+        if self._child:
+            with suppress(ProcessLookupError):
+                os.killpg(self._child, number)
 
     @staticmethod
     def _lead_own_group(pid: int) -> None:

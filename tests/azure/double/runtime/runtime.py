@@ -42,7 +42,7 @@ class RunningApp:
 
     @property
     def replicas(self) -> list[Replica]:
-        return [replica for scaler in self.scalers for replica in scaler.replicas]
+        return [replica for scaler in self.scalers for replica in scaler.present]
 
 
 class RunningApps:
@@ -63,7 +63,7 @@ class RunningApps:
 
     def replicas(self, revision: ResourceId) -> list[Json]:
         scaler = self._scaler(revision)
-        return [replica.view() for replica in scaler.replicas] if scaler else []
+        return [replica.view() for replica in scaler.present] if scaler else []
 
     def restart(self, revision: ResourceId) -> None:
         scaler = self._scaler(revision)
@@ -97,6 +97,33 @@ class RunningApps:
             if app.resource.id.name == name:
                 for replica in app.replicas:
                     replica.kill(reason)
+
+    def move(self, name: str) -> None:
+        """Takes the replicas of an app to other machines, as a platform does that is maintained."""
+        for app in self._apps.values():
+            if app.resource.id.name == name:
+                for scaler in app.scalers:
+                    self._begin(scaler.move())
+
+    def names(self, name: str) -> set[str]:
+        """The names of an app's replicas."""
+        apps = [app for app in self._apps.values() if app.resource.id.name == name]
+        return {replica.name for app in apps for replica in app.replicas}
+
+    async def ask(self, name: str, path: str, key: str) -> tuple[int, bytes]:
+        """What a replica of an app answers to a request from inside it: the ingress, which counts
+        requests, is not asked. Raises `LookupError` where none runs."""
+        for app in self._apps.values():
+            for replica in app.replicas if app.resource.id.name == name else ():
+                if replica.http is not None:
+                    port = app.resource.properties["configuration"]["ingress"]["targetPort"]
+                    answer = await replica.http.request(
+                        "GET",
+                        f"http://127.0.0.1:{port}{path}",
+                        headers={"Host": "127.0.0.1", "Authorization": f"Bearer {key}"},
+                    )
+                    return answer.status, answer.content
+        raise LookupError(f"no replica of {name} runs")
 
     async def close(self) -> None:
         self._state.watchers.remove(self._see)

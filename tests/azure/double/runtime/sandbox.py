@@ -86,7 +86,7 @@ class Sandbox:
         self._send({"run": list(command), "env": dict(env), "cwd": cwd})
 
     def signal(self, number: signal.Signals) -> None:
-        """To the container's command and what it has started."""
+        """To the container's command; SIGKILL also to what it has started."""
         self._send({"signal": number})
 
     async def connect(self, port: int) -> socket.socket:

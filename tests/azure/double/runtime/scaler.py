@@ -21,6 +21,10 @@ class NoReplica(Exception):
     """No replica is ready, and the ingress does not hold the request."""
 
 
+class Ended(Exception):
+    """The revision has ended, and another one takes requests."""
+
+
 class Scaler:
     """Runs until `close`. ``make`` makes a replica of a name, which tells when it has changed.
 
@@ -35,8 +39,10 @@ class Scaler:
     ) -> None:
         self.revision = revision
         self.replicas: list[Replica] = []
+        self._outgoing: list[Replica] = []  # still there until those in their place are ready
         self.requests = 0
         self._turn = 0
+        self._has_ended = False
         self._make, self._settings = make, settings
         self._last_request = time.monotonic()
         self.was_ready = asyncio.Event()
@@ -46,7 +52,12 @@ class Scaler:
 
     @property
     def ready(self) -> list[Replica]:
-        return [replica for replica in self.replicas if replica.is_ready]
+        return [replica for replica in self.present if replica.is_ready]
+
+    @property
+    def present(self) -> list[Replica]:
+        """All that there are, also those that are about to be replaced."""
+        return [*self.replicas, *self._outgoing]
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -61,8 +72,13 @@ class Scaler:
             self._last_request = time.monotonic()
 
     async def a_ready_replica(self, preferred: str | None) -> Replica:
-        """One that takes a request, the preferred one if it may be; waits for it."""
+        """One that takes a request, the preferred one if it may be; waits for it.
+
+        Raises `NoReplica` and `Ended`.
+        """
         while not (ready := self.ready):
+            if self._has_ended:
+                raise Ended
             if not self._settings.holds_requests:
                 raise NoReplica
             await self._next_change()
@@ -85,11 +101,24 @@ class Scaler:
         for _ in range(count - len(self.replicas)):
             self._add()
 
+    async def move(self) -> None:
+        """The platform takes the replicas to other machines: the old ones end when the new ones
+        are ready."""
+        old, self.replicas = self.replicas, []
+        self._outgoing += old
+        for _ in old:
+            self._add()
+        while not (self._has_ended or all(replica.is_ready for replica in self.replicas)):
+            await self._next_change()
+        await self._let_go([one for one in old if one in self._outgoing])
+
     async def close(self) -> None:
+        self._has_ended = True
         self._task.cancel()
         self.was_ready.set()
+        self.changed()
         await asyncio.wait([self._task])
-        await self._let_go(list(self.replicas))
+        await self._let_go(self.present)
         if self._leaving:
             await asyncio.wait(self._leaving)
         self.revision.properties.update(active=False, runningState="Stopped", replicas=0)
@@ -136,8 +165,9 @@ class Scaler:
 
     async def _let_go(self, replicas: list[Replica]) -> None:
         for replica in replicas:
-            if replica in self.replicas:
-                self.replicas.remove(replica)
+            for those in (self.replicas, self._outgoing):
+                if replica in those:
+                    those.remove(replica)
         await asyncio.gather(*(replica.stop() for replica in replicas))
 
     def _show(self) -> None:
