@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from remora.cli.chosen_target import chosen_target
+from remora.cli.chosen_target import chosen_target, deployed_project
 from remora.cli.options import AsJson, DeployedShare, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import TargetError
@@ -23,7 +23,6 @@ def verify(
 
     The exit code is 1 if they differ.
     """
-    from remora.project.project import find_project
     from remora.targets.target import Life
     from remora.targets.verify import compare
 
@@ -33,7 +32,7 @@ def verify(
         raise TargetError("the server sleeps", hint="A request wakes it: `remora chat`.")
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
-    rows = compare(find_project(project or Path.cwd()), target, report)
+    rows = compare(deployed_project(project or Path.cwd(), target), target, report)
     for row in rows:
         mark = "same" if row.same else "differs"
         output.say(

@@ -13,7 +13,7 @@ from remora.release.manifest import short, tree_digest
 from remora.release.publish import load
 from remora.release.report import Report
 from remora.release.share import Share
-from remora.release.sources import Source, local_sources
+from remora.release.sources import Source, project_sources
 from remora.release.sync import survey
 from remora.targets.target import Target
 
@@ -48,7 +48,7 @@ def compare(project: Project, target: Target, report: Report) -> list[Compared]:
     """
     state, share = project.folder / ".remora", target.share
     cache = DigestCache(state / "digests.json")
-    found = survey(local_sources(project, share), share, cache)
+    found = survey(project_sources(project, share), share, cache)
 
     def digests(files: tuple[Source, ...]) -> dict[str, str] | None:
         known = {file.name: found.digests[file] for file in files if file in found.digests}
