@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from azure.core.credentials import AccessToken
+from azure.core.credentials import AccessToken, AccessTokenInfo
 
 from remora.azure.file_share import AzureFileShare
 from tests.azure.double.files import FileService
@@ -40,18 +40,27 @@ class OneAccount:
 
 @dataclass(slots=True)
 class Tokens:
-    """A credential that makes a new token each time; ``life`` is how long each lasts [s]."""
+    """A credential that makes a new token each time; ``life`` is how long each lasts [s]. The
+    account takes the newest ``valid`` of them."""
 
     account: OneAccount
     life: int = 3600
     given: int = 0
+    valid: int = 1
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         assert scopes == ("https://storage.azure.com/.default",)
         self.given += 1
-        token = f"token-{self.given}"
-        self.account.tokens = {token}
-        return AccessToken(token, int(time.time()) + self.life)
+        first = max(1, self.given + 1 - self.valid)
+        self.account.tokens = {f"token-{number}" for number in range(first, self.given + 1)}
+        return AccessToken(f"token-{self.given}", int(time.time()) + self.life)
+
+    def get_token_info(self, *scopes: str, **_: Any) -> AccessTokenInfo:
+        found = self.get_token(*scopes)
+        return AccessTokenInfo(found.token, found.expires_on)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @contextmanager

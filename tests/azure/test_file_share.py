@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from remora.azure.credential import SharedCredential
 from remora.azure.file_share import RANGE, AzureFileShare
 from remora.errors import (
     ShareDenied,
@@ -16,8 +17,12 @@ from remora.errors import (
     ShareFull,
     ShareUnavailable,
 )
+from remora.release.blobs import blob
+from remora.release.digests import DigestCache
 from remora.release.retrying_share import Patience, RetryingShare
 from remora.release.share_path import SharePath
+from remora.release.sources import Source, Sources
+from remora.release.sync import survey, sync
 from tests.azure.double.file_faults import Kind
 from tests.azure.double.files import FileService
 from tests.azure.file_accounts import ACCOUNT, KEY, SHARE, OneAccount, Tokens, file_service
@@ -152,6 +157,28 @@ def test_a_token_that_expires_in_mid_upload_is_renewed(
         share.write(FILE, 0, io.BytesIO(content), len(content))
         assert get(share, FILE) == content
     assert tokens.given == 2
+
+
+def test_an_upload_outlives_many_tokens(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one of many gigabytes does: each token is about to expire when it comes, and the service
+    soon takes it no more."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    account = OneAccount(tmp_path / "share", keys=[])
+    account.root.mkdir()
+    tokens, source, state = Tokens(account, life=60, valid=8), tmp_path / "file", tmp_path / "state"
+    source.write_bytes(os.urandom(20 * RANGE + 1))
+    files = Sources("model", (Source(source.name, source.stat().st_size, source),), {})
+    cache = DigestCache(state / "digests.json")
+    with (
+        served(FileService(account), certificate) as url,
+        SharedCredential(lambda: tokens) as signed_in,
+        closing(AzureFileShare(f"{url}/{ACCOUNT}", SHARE, signed_in)) as share,
+    ):
+        (digest,) = sync(survey(files, share, cache), share, cache, state).values()
+        assert get(share, blob(digest)) == source.read_bytes()
+    assert tokens.given > 2 * tokens.valid
 
 
 def test_long_folders_come_in_pages(

@@ -11,7 +11,7 @@ from remora.release.bundle import Bundle
 from remora.release.digests import DigestCache
 from remora.release.manifest import Content
 from remora.release.share import Share
-from remora.release.sources import local_sources
+from remora.release.sources import project_sources
 from remora.release.sync import survey, sync
 from tests.trees import make_adapter, make_base
 
@@ -43,7 +43,7 @@ def upload(project: Project, share: Share, bundle: Bundle | None = None) -> Cont
     """Everything up to publishing."""
     state = project.folder / ".remora"
     cache = DigestCache(state / "digests.json")
-    sources = local_sources(project, share)
+    sources = project_sources(project, share)
     if bundle:
         sources = sources.with_code(bundle)
     digests = sync(survey(sources, share, cache), share, cache, state)

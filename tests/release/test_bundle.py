@@ -17,7 +17,7 @@ from remora.release.checkout import check_out
 from remora.release.digests import DigestCache
 from remora.release.directory_share import DirectoryShare
 from remora.release.runtime import Runtime, this_runtime
-from remora.release.sources import local_sources
+from remora.release.sources import project_sources
 from remora.release.sync import survey, sync
 from tests.release.projects import make_project
 
@@ -204,7 +204,7 @@ def test_code_travels_with_a_release(tmp_path: Path) -> None:
     code = write(tmp_path / "project" / "inference", main_py="print('served')")
     built = build(code, tmp_path / "state", this_runtime())
     cache = DigestCache(tmp_path / "digests.json")
-    sources = local_sources(project, share).with_code(built)
+    sources = project_sources(project, share).with_code(built)
     digests = sync(survey(sources, share, cache), share, cache, tmp_path / "state")
     content = assemble(sources, digests, model=project.model, engine=project.engine)
     assert content.code is not None

@@ -12,6 +12,7 @@ from remora.errors import AdapterBroken, ConfigError, ProjectNotFound, ShareNotF
 from remora.formats.adapter_config import adapter_digest
 from remora.project.config import EngineSection, ModelSection
 from remora.project.discovery import Kind, discover, discover_in
+from remora.project.project import discovered_project
 from remora.release import on_share
 from remora.release.assemble import assemble
 from remora.release.checkout import check_out
@@ -21,7 +22,7 @@ from remora.release.manifest import Content
 from remora.release.share import Share
 from remora.release.share_path import SharePath
 from remora.release.share_tree import ShareTree
-from remora.release.sources import sources_on_share
+from remora.release.sources import Sources, project_sources
 from remora.release.sync import survey, sync
 from tests.release.projects import safetensors
 from tests.trees import make_adapter, make_base
@@ -45,8 +46,12 @@ def toolkit(root: Path) -> None:
         (adapter / "adapter_model.safetensors").write_bytes(safetensors(name.encode()))
 
 
+def found_on(share: Share, folder: Path) -> Sources:
+    return project_sources(discovered_project(folder, discover_in(ShareTree(share))), share)
+
+
 def release(share: Share, cache: DigestCache, state: Path) -> Content:
-    sources = sources_on_share(discover_in(ShareTree(share)), share, state)
+    sources = found_on(share, state)
     digests = sync(survey(sources, share, cache), share, cache, state)
     return assemble(sources, digests, model=ModelSection(base="."), engine=EngineSection())
 
@@ -135,13 +140,13 @@ def test_truncated_weights_on_the_share_are_told_from_their_header(tmp_path: Pat
     weights.write_bytes(weights.read_bytes()[:-1])
     share = NotHere(tmp_path)
     with pytest.raises(AdapterBroken, match="truncated"):
-        sources_on_share(discover_in(ShareTree(share)), share, Path())
+        found_on(share, Path())
 
 
 def test_an_adapter_that_is_taken_away_meanwhile(tmp_path: Path) -> None:
     toolkit(tmp_path / "share")
     share = NotHere(tmp_path / "share")
-    sources = sources_on_share(discover_in(ShareTree(share)), share, Path())
+    sources = found_on(share, Path())
     (tmp_path / "share/models/qlora/qlora/gpu_model/adapter/adapter_config.json").unlink()
     with pytest.raises(ShareNotFound, match="gpu_model"):
         survey(sources, share, DigestCache(tmp_path / "digests.json"))

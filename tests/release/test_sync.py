@@ -13,7 +13,7 @@ from remora.release.checkout import check_out
 from remora.release.digests import DigestCache
 from remora.release.directory_share import DirectoryShare
 from remora.release.progress import Progress
-from remora.release.sources import local_sources
+from remora.release.sources import project_sources
 from remora.release.sync import survey, sync
 from tests.release.projects import make_project, safetensors, train, upload
 
@@ -52,7 +52,7 @@ def test_a_second_upload_sends_what_changed_and_reads_nothing_else(
     before = upload(project, share)
     train(project.adapters["tone"], "better")
     cache = DigestCache(project.folder / ".remora" / "digests.json")
-    found = survey(local_sources(project, share), share, cache)
+    found = survey(project_sources(project, share), share, cache)
     assert [str(source) for source in found.missing] == [
         str(project.adapters["tone"] / "adapter_model.safetensors")
     ]
@@ -80,12 +80,12 @@ def test_an_index_decides_which_weights_go(tmp_path: Path, share: DirectoryShare
     (project.base / "pytorch_model.bin").write_bytes(b"pickle")
     index = project.base / "model.safetensors.index.json"
     index.write_text('{"weight_map": {"x": "model.safetensors"}}', encoding="utf-8")
-    names = [source.name for source in local_sources(project, share).base]
+    names = [source.name for source in project_sources(project, share).base]
     assert names == ["config.json", "model.safetensors", "model.safetensors.index.json"]
     for absent in ("gone.safetensors", "../x.safetensors"):
         index.write_text(f'{{"weight_map": {{"x": "{absent}"}}}}', encoding="utf-8")
         with pytest.raises(ModelError, match=f"the folder lacks: {absent}"):
-            local_sources(project, share)
+            project_sources(project, share)
 
 
 def test_truncated_weights_are_found_before_anything_is_sent(
@@ -117,7 +117,7 @@ def test_a_models_own_code_goes_along(tmp_path: Path, share: DirectoryShare) -> 
     project = make_project(tmp_path / "project")
     (project.base / "modeling_own.py").write_text("pass\n", encoding="utf-8")
     (project.base / "README.md").write_text("# Own\n", encoding="utf-8")
-    names = [source.name for source in local_sources(project, share).base]
+    names = [source.name for source in project_sources(project, share).base]
     assert names == ["config.json", "model.safetensors", "modeling_own.py"]
 
 
@@ -132,7 +132,7 @@ def test_links_within_the_hugging_face_cache_are_followed(
     (base / "config.json").symlink_to(Path("../../blobs/1"))
     (tmp_path / "project").mkdir()
     project = find_project(tmp_path / "project", base=base)
-    assert {source.name for source in local_sources(project, share).base} == {
+    assert {source.name for source in project_sources(project, share).base} == {
         "config.json",
         "model.safetensors",
     }
@@ -145,7 +145,7 @@ def test_large_files_go_in_ranges_and_are_digested_on_the_way(
     weights = project.base / "model.safetensors"
     weights.write_bytes(safetensors(os.urandom(40_000_000)))
     cache = DigestCache(tmp_path / "digests.json")
-    sources = local_sources(project, share)
+    sources = project_sources(project, share)
     found = survey(sources, share, cache)
     large = sources.base[-1]
     assert large.name == weights.name

@@ -10,6 +10,7 @@ from remora.cli.closing import close_at_end
 from remora.errors import ConfigError
 
 if TYPE_CHECKING:
+    from remora.project.project import Project
     from remora.targets.azure import AzureTarget
     from remora.targets.local import LocalTarget
 
@@ -39,6 +40,18 @@ def chosen_target(
     if name is None:
         name = TargetName.AZURE if share is None and is_provisioned(project) else TargetName.LOCAL
     return _azure(project) if name is TargetName.AZURE else _local(project, share)
+
+
+def deployed_project(folder: Path, target: LocalTarget | AzureTarget) -> Project:
+    """The project in a folder. What it lacks here is looked for on the target's share, where
+    fine-tuning may have left it."""
+    from remora.project.project import find_project
+    from remora.release.share_tree import ShareTree
+    from remora.targets.local import LocalTarget
+
+    if isinstance(target, LocalTarget) and target.root == folder.absolute():
+        return find_project(folder)
+    return find_project(folder, share=ShareTree(target.share))
 
 
 def _local(project: Path, share: Path | None) -> LocalTarget:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from remora.cli.chosen_target import TargetName, chosen_target
+from remora.cli.chosen_target import TargetName, chosen_target, deployed_project
 from remora.cli.options import AsJson, ProjectFolder
 from remora.cli.output import Output
-from remora.errors import AdapterError, ProjectNotFound
+from remora.errors import AdapterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from remora.formats.folder import Folder
-    from remora.project.discovery import Discovery
     from remora.project.project import Project
     from remora.release.sync import Survey
     from remora.targets.azure import AzureTarget
-    from remora.targets.local import LocalTarget
 
 
 def deploy(
@@ -56,10 +55,9 @@ def deploy(
     commands run anew.
     """
     from remora.cli.deploy_view import DeployView
-    from remora.formats.folder import LocalFolder
     from remora.project.git import commit_of
     from remora.release.publish import Provenance, user
-    from remora.release.share_tree import ShareTree
+    from remora.release.share_tree import open_folder
     from remora.targets.deploy import Deployment
     from remora.targets.local import LocalTarget
 
@@ -68,7 +66,8 @@ def deploy(
     if not isinstance(to, LocalTarget) and not to.runs_remora:
         _deploy_files(output, (project or Path.cwd()).absolute(), to)
         return
-    found, on_share = project_for(project or Path.cwd(), to)
+    found = deployed_project(project or Path.cwd(), to)
+    _tell_places(output, found)
     commit, dirty = commit_of(found.folder) or (None, False)
     log = None if isinstance(to, LocalTarget) else lambda: to.logs(follow=True)
     with DeployView(output, log) as view:
@@ -76,11 +75,8 @@ def deploy(
             found,
             to,
             Provenance(user(), commit, dirty, message),
-            check=lambda: _check(
-                output, found, ShareTree(to.share).open if on_share else LocalFolder
-            ),
+            check=lambda: _check(output, found, partial(open_folder, to.share)),
             listener=view,
-            on_share=on_share,
             wakes=not no_wake,
         )
         if dry_run:
@@ -105,22 +101,13 @@ def _deploy_files(output: Output, folder: Path, target: AzureTarget) -> None:
     output.say("endpoint", url=target.url)
 
 
-def project_for(
-    folder: Path, target: LocalTarget | AzureTarget
-) -> tuple[Project, Discovery | None]:
-    """The project in a folder. One that is fine-tuned on Azure may hold neither base nor adapters:
-    then they are looked for where fine-tuning left them, on the share."""
-    from remora.project.discovery import discover_in
-    from remora.project.project import discovered_project, find_project
-    from remora.release.share_tree import ShareTree
-
-    try:
-        return find_project(folder), None
-    except ProjectNotFound:
-        if target.name != TargetName.AZURE:
-            raise
-    found = discover_in(ShareTree(target.share))
-    return discovered_project(folder.absolute(), found), found
+def _tell_places(output: Output, project: Project) -> None:
+    """Say what of a project lies on the share, and not here."""
+    folders = {project.name: project.base, **project.adapters}
+    for name, path in folders.items():
+        if not path.is_absolute():
+            place = path.as_posix()
+            output.say("on_share", f"{name} lies on the share: {place}", name=name, path=place)
 
 
 def _check(output: Output, project: Project, open_folder: Callable[[Path], Folder]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from remora.cli.chosen_target import chosen_target
+from remora.cli.chosen_target import chosen_target, deployed_project
 from remora.cli.options import AsJson, DeployedShare, OfTarget, ProjectFolder
 from remora.cli.output import Output
 from remora.errors import TargetError
@@ -25,7 +25,6 @@ def verify(
     What fine-tuning left on the share counts as here, if the project holds no model itself.
     The exit code is 1 if they differ.
     """
-    from remora.cli.deploy import project_for
     from remora.targets.target import Life
     from remora.targets.verify import compare
 
@@ -36,8 +35,7 @@ def verify(
         raise TargetError("the server sleeps", hint=hint)
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
-    found, on_share = project_for(project or Path.cwd(), of)
-    rows = compare(found, of, report, on_share)
+    rows = compare(deployed_project(project or Path.cwd(), of), of, report)
     for row in rows:
         mark = "same" if row.same else "differs"
         output.say(

@@ -54,10 +54,13 @@ def bring(
         else:
             missing[role] = wanted
     if missing:
-        archives = {
-            role: build(requirements_of(role, transformers=transformers), runtime, state, wanted)
-            for role, wanted in missing.items()
-        }
+
+        def built(role: Role) -> Path:
+            needed = requirements_of(role, transformers=transformers)
+            return build(needed, runtime, state, missing[role])
+
+        with ThreadPoolExecutor(len(missing)) as pool:
+            archives = dict(zip(missing, pool.map(built, missing), strict=True))
         digests = _sent(archives, share, cache, state, listener)
         program = Path(start.__file__).read_bytes()
         write_document(share, START, program, replace=True)

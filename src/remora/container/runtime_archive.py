@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import remora
 from remora.release.archive import pack
@@ -18,13 +18,18 @@ from remora.release.digests import DigestCache
 from remora.release.manifest import Role
 from remora.release.runtime import Runtime
 
-_FORMAT = "1"  # changes where the same files make another archive
+_FORMAT = "2"  # changes where the same files make another archive
 
 # What PEFT asks for, and the image brings; its version is that of the default image.
 _IMAGE = {"torch": "2.7.1"}
 
-# Of the command line's machine alone: a container has no use for it.
-_STAYS = {"azure"}
+# Rooms of the machine that deploys alone: a container has no use for them.
+_STAYS = {"azure", "targets"}
+
+# What packages bring for those who develop with them, and a server never reads: a quarter of the
+# files, each of which takes time to pack and to unpack.
+_UNUSED_FOLDERS = {"tests", "sboms", "ffmpeg"}
+_UNUSED_SUFFIXES = {".pyi", ".pyx", ".pxd", ".c", ".h", ".f90"}
 
 
 def requirements_of(role: Role, *, transformers: bool = False) -> list[Path]:
@@ -54,8 +59,15 @@ def build(requirements: Sequence[Path], runtime: Runtime, state: Path, recipe: s
     archive = state / "runtime" / f"{recipe}.zip"
     if not archive.is_file():
         site = install(requirements, runtime, state / "dependencies", provided=_IMAGE)
-        pack(installed_files(site) | dict(_own_files()), archive)
+        brought = {n: path for n, path in installed_files(site).items() if _is_used(n)}
+        pack(brought | dict(_own_files()), archive)
     return archive
+
+
+def _is_used(name: str) -> bool:
+    path = PurePosixPath(name)
+    within = path.parts[1:-1]  # A package may itself be called so.
+    return path.suffix not in _UNUSED_SUFFIXES and _UNUSED_FOLDERS.isdisjoint(within)
 
 
 def _own_files() -> Iterator[tuple[str, Path]]:

@@ -70,7 +70,7 @@ def discover(folder: Path, *, base: Path | None = None) -> Discovery:
     Raises `ProjectNotFound` when there is no base, and `ConfigError` when there are several and
     the adapters don't tell which.
     """
-    return discover_in(LocalTree(folder), base=base, elsewhere=_nearby_bases)
+    return discover_in(LocalTree(folder), base=base, elsewhere=nearby_bases)
 
 
 def discover_in(
@@ -78,15 +78,18 @@ def discover_in(
     *,
     base: Path | None = None,
     elsewhere: Callable[[Path, Sequence[str]], list[Path]] = lambda _root, _names: [],
+    strict: bool = False,
 ) -> Discovery:
-    """The same for any tree. ``elsewhere`` finds bases of those names when it holds none."""
+    """The same for any tree. ``elsewhere`` finds bases of those names when it holds none.
+    ``strict`` leaves out what names another base than ``base``, wherever that is."""
     found = scan(tree)
     candidates, left_out = _read_adapters(tree, found)
     wanted = list(dict.fromkeys(c.base for c in candidates if c.base))
     bases = list(found.bases) or elsewhere(tree.root, wanted)
     if base is not None:
         chosen, why = base, "named by the user"
-        bases = [base, *(other for other in bases if _real(other) != _real(base))]
+        others = [] if strict else [other for other in bases if _real(other) != _real(base)]
+        bases = [base, *others]
     else:
         chosen, why = _choose_base(tree, found, bases, candidates)
     folder = tree.root
@@ -99,6 +102,8 @@ def discover_in(
         elif meant:
             reason = f"was trained on {candidate.base}, which is {_shown(meant[0], folder)}"
             left_out.append(_left_out(candidate.path, reason))
+        elif strict and candidate.base:
+            left_out.append(_left_out(candidate.path, f"was trained on {candidate.base}"))
         else:
             reason = f"names {candidate.base or 'no base'}; taken to be for the base that is here"
             taken.append((candidate, reason))
@@ -145,9 +150,18 @@ def matching_bases(named: str | None, bases: Sequence[Path]) -> list[Path]:
     model if both agree with a base, else the model's name alone.
     """
     wanted = [part.lower() for part in re.split(r"[\\/]+", named or "") if part]
-    scores = {base: _common_end(wanted, [p.lower() for p in _real(base).parts]) for base in bases}
+    scores = {base: _common_end(wanted, _names(base)) for base in bases}
     best = max(scores.values(), default=0)
     return [base for base, score in scores.items() if score == best] if best else []
+
+
+def _names(base: Path) -> list[str]:
+    """The parts of a base's path, in small letters; a snapshot in the Hugging Face cache is called
+    as its model."""
+    path = _real(base)
+    if path.parent.name == "snapshots":
+        return path.parents[1].name.removeprefix("models--").lower().split("--")
+    return [part.lower() for part in path.parts]
 
 
 def _real(path: Path) -> Path:
@@ -180,7 +194,7 @@ def _read_adapters(tree: Tree, found: Scan) -> tuple[list[_Candidate], list[Find
     return candidates, left_out
 
 
-def _nearby_bases(folder: Path, names: Sequence[str]) -> list[Path]:
+def nearby_bases(folder: Path, names: Sequence[str]) -> list[Path]:
     """Bases that the adapters name, around the folder or in the Hugging Face cache."""
     around = [
         base

@@ -22,15 +22,13 @@ def pack(files: Mapping[str, Path], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f"{target.name}.{uuid.uuid4().hex}")
     try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, path in sorted(files.items()):
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = _MODE
                 entry.create_system = _UNIX
-                entry.file_size = path.stat().st_size  # lets a file be larger than 2 GiB
-                with path.open("rb") as source, archive.open(entry, "w") as sink:
-                    shutil.copyfileobj(source, sink, 1024 * 1024)
+                archive.writestr(entry, path.read_bytes(), compresslevel=_LEVEL)
         beside.replace(target)
     except OSError as error:
         raise ConfigError(

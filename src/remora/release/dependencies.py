@@ -95,8 +95,8 @@ def _pip(
 ) -> None:
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-        "--no-input", "--no-compile", "--only-binary=:all:", "--implementation", "cp",
-        "--python-version", runtime.python, "--target", str(target),
+        "--no-input", "--no-compile", "--no-warn-conflicts", "--only-binary=:all:",
+        "--implementation", "cp", "--python-version", runtime.python, "--target", str(target),
         *(f"--requirement={file.absolute()}" for file in requirements),
         *(f"--platform={tag}" for tag in runtime.tags), *further,
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from remora.errors import ShareNotFound
-from remora.formats.folder import Folder
+from remora.formats.folder import Folder, LocalFolder
 from remora.project.tree import Listing
 from remora.release.share import Share
 from remora.release.share_path import SharePath
@@ -54,7 +54,13 @@ class ShareTree:
         return listing(self.share, on_share(folder))
 
     def open(self, folder: Path) -> Folder:
-        return ShareFolder(self.share, on_share(folder))
+        return open_folder(self.share, folder)
+
+
+def open_folder(share: Share, path: Path) -> Folder:
+    """A project's folder: an absolute path is one of this machine, a relative one lies on the
+    share."""
+    return LocalFolder(path) if path.is_absolute() else ShareFolder(share, on_share(path))
 
 
 def on_share(path: Path) -> SharePath:

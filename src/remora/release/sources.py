@@ -13,18 +13,17 @@ from remora.errors import AdapterBroken, ConfigError, ModelError, RemoraError
 from remora.formats.adapter_config import CONFIG_FILE as ADAPTER_CONFIG
 from remora.formats.adapter_config import TEXT_FILES
 from remora.formats.adapter_config import WEIGHTS_FILE as ADAPTER_WEIGHTS
-from remora.formats.folder import Folder, LocalFolder
+from remora.formats.folder import Folder
 from remora.formats.probe_file import PROBE_FILE
 from remora.formats.prompt_template import PROMPT_FILE
 from remora.formats.safetensors_header import BrokenHeader, header_of
-from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.project.toolkit_prompt import FoundPrompt
 from remora.release.bundle import Bundle
 from remora.release.runtime import Runtime
 from remora.release.share import Share
 from remora.release.share_path import SharePath
-from remora.release.share_tree import ShareFolder, on_share
+from remora.release.share_tree import on_share, open_folder
 
 INDEX = "model.safetensors.index.json"
 
@@ -73,28 +72,34 @@ class Sources:
             yield from files
 
 
-def local_sources(project: Project, share: Share) -> Sources:
-    """The files of a project on this machine; a base that lies on the share stays where it is.
+def project_sources(project: Project, share: Share) -> Sources:
+    """The files of a project, of which each folder lies on this machine or on the share; a base
+    that lies on the share stays where it is. Of what the share has only headers are read.
 
     Raises `ModelError`, `AdapterBroken` or `ConfigError` naming the file that is missing, damaged,
     or a link out of the project.
     """
 
-    def local(folder: Path, file: Checked) -> Source:
+    def at(folder: Path) -> Folder:
+        return open_folder(share, folder)
+
+    def source(folder: Path, file: Checked, *, stays: bool = False) -> Source:
+        if not folder.is_absolute():
+            return Source(file.name, file.size, place=on_share(folder) / file.name, stays=stays)
         path = folder / file.name
         _refuse_stray_link(path, project.folder)
         return Source(file.name, file.size, path)
 
-    base = [local(project.base, file) for file in _base_files(LocalFolder(project.base))]
+    base = [source(project.base, file, stays=True) for file in _base_files(at(project.base))]
     adapters = {
         name: _with_prompt(
-            tuple(local(folder, file) for file in _adapter_files(LocalFolder(folder))),
+            tuple(source(folder, file) for file in _adapter_files(at(folder))),
             project.prompts.get(name),
             project.folder,
         )
         for name, folder in sorted(project.adapters.items())
     }
-    return Sources(project.name, tuple(_in_place(source, share) for source in base), adapters)
+    return Sources(project.name, tuple(_in_place(one, share) for one in base), adapters)
 
 
 def _with_prompt(
@@ -116,34 +121,6 @@ def _with_prompt(
             raise ConfigError(f"{path} can't be written: {error.strerror}") from error
     others = tuple(file for file in files if file.name != PROMPT_FILE)
     return (*others, Source(PROMPT_FILE, len(text), path))
-
-
-def sources_on_share(found: Discovery, share: Share, project: Path) -> Sources:
-    """The files that a discovery found on a share; its base stays where it is.
-
-    Only headers are read. ``project`` is a folder of this machine that prompt templates are
-    written into. Raises as `local_sources` does.
-    """
-
-    def there(folder: Path, file: Checked, *, stays: bool) -> Source:
-        place = on_share(folder) / file.name
-        return Source(file.name, file.size, place=place, stays=stays)
-
-    def at(folder: Path) -> Folder:
-        return ShareFolder(share, on_share(folder))
-
-    return Sources(
-        found.name,
-        tuple(there(found.base, file, stays=True) for file in _base_files(at(found.base))),
-        {
-            name: _with_prompt(
-                tuple(there(path, file, stays=False) for file in _adapter_files(at(path))),
-                found.prompts.get(name),
-                project,
-            )
-            for name, path in sorted(found.adapters.items())
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)

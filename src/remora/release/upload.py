@@ -7,7 +7,13 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Executor, wait
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    CancelledError,
+    Executor,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +24,7 @@ from remora.release.share import Share
 from remora.release.share_path import SharePath
 
 RANGE = 16 * 1024 * 1024
+AHEAD = 4 * RANGE  # bytes that the digest may be in front of what has arrived
 
 
 @dataclass(slots=True)
@@ -75,33 +82,36 @@ def upload(
 ) -> str:
     """Bring a file onto the share as a blob and return its digest.
 
-    Digest and ranges are computed side by side. Ranges that the journal says have arrived are read
-    back and compared before they are relied on. What arrived stays for the next try if this one
-    fails. Raises `ConfigError` if the file changes meanwhile.
+    The digest is computed beside the ranges, in a thread of its own and not far in front of them:
+    a file that is larger than the memory is read from disk once. Ranges that the journal says have
+    arrived are read back and compared before they are relied on. What arrived stays for the next
+    try if this one fails. Raises `ConfigError` if the file changes meanwhile.
     """
     size = source.stat().st_size
     entry = share.stat(journal.place)
     if entry is None or entry.size != size:
         journal.done.clear()
         share.allocate(journal.place, size)
-    stop = threading.Event()
+    pace = _Pace()
 
     def transfer(number: int, start: int, length: int) -> None:
-        if stop.is_set():
+        if pace.stopped:
             return
         if number not in journal.done or not _equal(share, journal.place, source, start, length):
             with source.open("rb", buffering=0) as file:
                 file.seek(start)
                 share.write(journal.place, start, file, length)
             journal.note(number)
+        pace.arrived(length)
         on_bytes(length)
 
-    digest = pool.submit(cache.of, source)
-    tasks = [pool.submit(transfer, *item) for item in _ranges(size)]
-    try:
-        wait(tasks, return_when=FIRST_EXCEPTION)
-    finally:
-        stop.set()
+    with ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(cache.of, source, pace.digested)
+        tasks = [pool.submit(transfer, *item) for item in _ranges(size)]
+        try:
+            wait(tasks, return_when=FIRST_EXCEPTION)
+        finally:
+            pace.stop()
     for task in tasks:
         task.result()
     if identity(source) != journal.state:
@@ -111,6 +121,34 @@ def upload(
     share.rename(journal.place, blob(digest.result()), replace=True)
     journal.close()
     return digest.result()
+
+
+class _Pace:
+    """Keeps the digest of a file near to what has arrived of it."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._lead = 0  # bytes that were digested and have not arrived
+        self._moved = threading.Condition()
+
+    def digested(self, count: int) -> None:
+        """Wait if that is too far in front; raises `CancelledError` where nothing more arrives."""
+        with self._moved:
+            self._lead += count
+            self._moved.wait_for(lambda: self._lead <= AHEAD or self.stopped)
+            if self._lead > AHEAD:
+                raise CancelledError
+
+    def arrived(self, count: int) -> None:
+        with self._moved:
+            self._lead -= count
+            self._moved.notify()
+
+    def stop(self) -> None:
+        """Let nothing wait, and no further range begin."""
+        with self._moved:
+            self.stopped = True
+            self._moved.notify()
 
 
 def _ranges(size: int) -> Iterator[tuple[int, int, int]]:

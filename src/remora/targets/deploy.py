@@ -14,7 +14,6 @@ from pathlib import Path
 
 from remora.container.bring import bring
 from remora.errors import ReleaseConflict, ReleaseRefused, RemoraError, ShareError, TargetError
-from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.release import log
 from remora.release.aside import secure
@@ -29,7 +28,7 @@ from remora.release.progress import Progress
 from remora.release.publish import Provenance, Published, load, publish, rollback
 from remora.release.refusals import Refusal, refuse
 from remora.release.report import Report, Standing
-from remora.release.sources import local_sources, sources_on_share
+from remora.release.sources import project_sources
 from remora.release.sync import Survey, survey, sync
 from remora.targets.target import Life, Target, TargetState
 
@@ -69,8 +68,7 @@ class Listener:
 class Deployment:
     """One deployment of a project to a target; ``check`` raises if it must not begin, and returns
     whether transformers' code has to run the base model. A server
-    that sleeps is woken, unless ``wakes`` is False. ``on_share`` is what was found on the share for
-    a project that holds no base model itself."""
+    that sleeps is woken, unless ``wakes`` is False."""
 
     project: Project
     target: Target
@@ -78,7 +76,6 @@ class Deployment:
     check: Callable[[], bool] = lambda: False
     listener: Listener = field(default_factory=Listener)
     wakes: bool = True
-    on_share: Discovery | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     needs_transformers: bool = field(default=False, init=False)
 
@@ -89,10 +86,7 @@ class Deployment:
         cache = self._cache()
         bundle = self._pack(cache)
         with self._phase("survey"):
-            if self.on_share is None:
-                sources = local_sources(self.project, self.target.share)
-            else:
-                sources = sources_on_share(self.on_share, self.target.share, self.project.folder)
+            sources = project_sources(self.project, self.target.share)
             if bundle:
                 sources = sources.with_code(bundle)
             return survey(sources, self.target.share, cache, listener=self.listener.progress)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from remora.formats.adapter_config import version_digest
-from remora.project.discovery import Discovery
 from remora.project.project import Project
 from remora.release.bundle import project_bundle
 from remora.release.digests import DigestCache
@@ -14,7 +13,7 @@ from remora.release.manifest import short, tree_digest
 from remora.release.publish import load
 from remora.release.report import Report
 from remora.release.share import Share
-from remora.release.sources import Source, local_sources, sources_on_share
+from remora.release.sources import Source, project_sources
 from remora.release.sync import survey
 from remora.targets.target import Target
 
@@ -42,21 +41,14 @@ class Compared:
         return f"here {here}, served {short(self.there) if self.there else 'not at all'}"
 
 
-def compare(
-    project: Project, target: Target, report: Report, on_share: Discovery | None = None
-) -> list[Compared]:
+def compare(project: Project, target: Target, report: Report) -> list[Compared]:
     """The base first, then all adapters that are here or served, and code if there is any.
-    ``on_share`` is what was found on the share for a project that holds no base model itself.
 
     Raises as `project_bundle`: code is packed to be compared.
     """
     state, share = project.folder / ".remora", target.share
     cache = DigestCache(state / "digests.json")
-    if on_share is None:
-        sources = local_sources(project, share)
-    else:
-        sources = sources_on_share(on_share, share, project.folder)
-    found = survey(sources, share, cache)
+    found = survey(project_sources(project, share), share, cache)
 
     def digests(files: tuple[Source, ...]) -> dict[str, str] | None:
         known = {file.name: found.digests[file] for file in files if file in found.digests}
