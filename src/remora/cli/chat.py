@@ -26,6 +26,11 @@ COMMANDS = """\
 /quit         leave (or Ctrl-D); Ctrl-C stops an answer"""
 
 
+def chat_command(url: str) -> str:
+    """What a user types to talk to the endpoint at that address."""
+    return "remora chat" if url == DEFAULT_ENDPOINT else f"remora chat --endpoint {url}"
+
+
 def chat(
     prompt: Annotated[
         str | None, typer.Argument(help="Ask this and leave. Without it: a conversation.")

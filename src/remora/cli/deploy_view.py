@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from remora.cli.chat import chat_command
 from remora.cli.output import Output
 from remora.cli.release_table import change_text, model_table
 from remora.errors import RemoraError
@@ -153,6 +154,7 @@ class DeployView(Listener):
         say("deployed", f"\nRelease {short(deployed.release)} {what} at {deployed.url}  ({times})")
         if key_file is not None:
             say("deployed", f"Its API key is in {key_file}.")
+        say("deployed", f"Try `{chat_command(deployed.url)}`.")
 
     def _show(self, text: str) -> None:
         if self.spinner is not None:

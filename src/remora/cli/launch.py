@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from remora.backends.backend import Backend, ModelCard, Phase, Status
-from remora.cli.chat import DEFAULT_ENDPOINT
+from remora.cli.chat import chat_command
 from remora.cli.findings import show_findings
 from remora.cli.health import SERVE_MODULES
 from remora.cli.inspection import Inspection
@@ -234,10 +234,9 @@ def _tell_ready(
         return
     output.say("ready", _table(cards))
     model = next((card.id for card in cards if card.parent), plan.project.name)
-    chat = "remora chat" if url == DEFAULT_ENDPOINT else f"remora chat --endpoint {url}"
     if with_ui:
         output.say("ready", f"\nOpen {url} in a browser.")
-    output.say("ready", f"\nRemora is ready at {url}. Try `{chat}`, or:\n")
+    output.say("ready", f"\nRemora is ready at {url}. Try `{chat_command(url)}`, or:\n")
     output.say("ready", curl_line(url, model, with_key=bool(plan.keys.api)))
     output.say("ready", "\nCtrl-C stops it.")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from remora.cli.chat import chat_command
 from remora.cli.chosen_target import chosen_target, deployed_project
 from remora.cli.options import AsJson, DeployedShare, OfTarget, ProjectFolder
 from remora.cli.output import Output
@@ -31,7 +32,7 @@ def verify(
     of, output = chosen_target(project, share, target), Output(json)
     report = of.report()
     if report is None and of.state().life is Life.ASLEEP:
-        hint = f"A request wakes it: `remora chat --endpoint {of.url}`."
+        hint = f"A request wakes it: `{chat_command(of.url)}`."
         raise TargetError("the server sleeps", hint=hint)
     if report is None:
         raise TargetError("no server answers", hint="`remora deploy` starts one.")
