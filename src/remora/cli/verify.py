@@ -31,7 +31,7 @@ def verify(
 
     of, output = chosen_target(project, share, target), Output(json)
     report = of.report()
-    if report is None and of.state().life is Life.ASLEEP:
+    if report is None and of.url and of.state().life is Life.ASLEEP:
         hint = f"A request wakes it: `{chat_command(of.url)}`."
         raise TargetError("the server sleeps", hint=hint)
     if report is None:
