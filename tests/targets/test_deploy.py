@@ -128,6 +128,25 @@ def test_a_deployment_and_one_with_nothing_to_do(scene: Scene) -> None:
     assert [change.name for change in scene.deploy().changes] == ["tone"]
 
 
+class UnheardTarget(FollowingTarget):
+    """A front that was not there yet when it was told to wake the server."""
+
+    pushes: int = 0
+
+    def push(self) -> None:
+        self.pushes += 1
+
+    def report(self) -> Report | None:
+        return super().report() if self.pushes > 1 else None
+
+
+def test_a_server_that_is_there_and_says_nothing_is_pushed_again(scene: Scene) -> None:
+    target = UnheardTarget(scene.target.share, scene.target.real)
+    done = Deployment(scene.project, target, Provenance("me")).run()
+    assert done.report is not None
+    assert target.pushes == 2
+
+
 def test_what_the_server_refuses_is_taken_back(scene: Scene) -> None:
     first = scene.deploy()
     scene.change("worse")

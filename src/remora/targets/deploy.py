@@ -275,7 +275,8 @@ def _asked(report: Report) -> int:
 def _check_life(target: Target, listener: Listener) -> None:
     state = target.state()
     listener.waiting(state)
-    if state.life is Life.ASLEEP:
+    # A front that did not run yet when it was told to wake the server takes it to be asleep.
+    if state.life in {Life.ASLEEP, Life.RUNNING}:
         target.push()
     elif state.life in {Life.FAILED, Life.STOPPED}:
         raise TargetError(
