@@ -131,9 +131,9 @@ class Cloud:
 
 
 @contextmanager
-def cloud(folder: Path, project: Path) -> Iterator[Cloud]:
-    """The group holds what fine-tuning leaves there."""
-    with AzureDouble(folder / "azure", runs_apps=True) as double:
+def cloud(folder: Path, project: Path, *, latency: float = 0) -> Iterator[Cloud]:
+    """The group holds what fine-tuning leaves there; each call takes ``latency`` seconds more."""
+    with AzureDouble(folder / "azure", latency=latency, runs_apps=True) as double:
         double.settings.speed = SPEED
         group = double.state.group(GROUP)
         names = Names.with_suffix(name_suffix(group.id))
