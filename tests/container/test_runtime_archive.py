@@ -56,7 +56,8 @@ def test_the_archive_holds_remora_and_its_packages_and_nothing_compiled(state: P
         assert packed.read("remora/__init__.py") == Path(remora.__file__).read_bytes()
     assert {"remora/cli/main.py", "pydantic/__init__.py", "uvicorn/__init__.py"} <= names
     assert not [name for name in names if name.endswith(".pyc") or name.startswith("torch/")]
-    assert not [name for name in names if name.startswith("remora/azure/")]
+    assert not [name for name in names if name.startswith(("remora/azure/", "remora/targets/"))]
+    assert not [name for name in names if "/tests/" in name or name.endswith(".pyi")]
 
 
 @pytest.mark.slow
