@@ -105,7 +105,7 @@ def progress(doing: str) -> None:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="benchmarks.azure_deploys", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.azure_deploys", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="times that each is measured")
     parser.add_argument("--latency-ms", type=float, default=50.0, help="of each call")
     add_option(parser)

@@ -171,7 +171,7 @@ def measure(folder: Path, speed: float, latency: float, rounds: int) -> Rounds:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="benchmarks.azure_uploads", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.azure_uploads", description=__doc__)
     parser.add_argument("--gib", type=float, default=2.0, help="size of the file")
     parser.add_argument("--rounds", type=int, default=5, help="uploads of each, in turn")
     parser.add_argument("--gbit", type=float, default=1.0, help="speed of the line; 0: without")

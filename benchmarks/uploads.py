@@ -111,7 +111,7 @@ def many_files(folder: Path, count: int) -> tuple[float, float]:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="benchmarks.uploads", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.uploads", description=__doc__)
     parser.add_argument("--gib", type=float, default=2.0, help="size of the large file")
     parser.add_argument("--files", type=int, default=2000, help="small files")
     parser.add_argument("--rounds", type=int, default=3, help="copies and uploads, in turn")

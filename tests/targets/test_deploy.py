@@ -21,8 +21,7 @@ from remora.errors import (
     ShareUnavailable,
     TargetError,
 )
-from remora.project.discovery import discover_in
-from remora.project.project import Project, discovered_project, find_project
+from remora.project.project import Project, find_project
 from remora.release import log
 from remora.release.changes import Change
 from remora.release.directory_share import DirectoryShare
@@ -270,12 +269,12 @@ def test_what_lies_here_against_what_is_served(scene: Scene) -> None:
 def test_what_fine_tuning_left_on_the_share_is_compared(tmp_path: Path) -> None:
     share = DirectoryShare(make_project(tmp_path / "share", "tone").folder)
     target = FollowingTarget(share, share)
-    found = discover_in(ShareTree(share))
-    project = discovered_project(tmp_path / "here", found)
-    Deployment(project, target, Provenance("me"), on_share=found).run()
+    (tmp_path / "here").mkdir()
+    project = find_project(tmp_path / "here", share=ShareTree(share))
+    Deployment(project, target, Provenance("me")).run()
     report = target.report()
     assert report is not None
-    rows = compare(project, target, report, found)
+    rows = compare(project, target, report)
     assert {row.name for row in rows} == {"base", "tone"}
     assert all(row.here for row in rows)
 
