@@ -143,6 +143,9 @@ def test_status_tells_what_exists_and_what_it_costs(
 ) -> None:
     after_fine_tuning(azure)
     provision(remora, project, "--gpu", A100)
+    file = project / "infra" / "inference.config.json"
+    config = json.loads(file.read_bytes()) | {"ACA_APP_ENDPOINT": "127.0.0.1:1"}
+    file.write_text(json.dumps(config), encoding="utf-8")  # An app on paper does not listen.
     found = event(remora("status", str(project), "--json"), "resources")
     made = {one["name"]: one["created_by_inference"] for one in found["resources"]}
     assert made == {
