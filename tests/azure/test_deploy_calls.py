@@ -45,11 +45,11 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(service, share, target, project.folder)
 
 
-def test_nothing_to_do_takes_seven_calls(scene: Scene) -> None:
+def test_nothing_to_do_takes_five_calls(scene: Scene) -> None:
     scene.deploy()
     done, calls = scene.deploy()
     assert not done.changes
-    assert sorted(calls) == ["GET file"] * 4 + ["GET list"] * 3
+    assert sorted(calls) == ["GET file"] * 2 + ["GET list"] * 3
 
 
 def test_an_adapter_takes_a_few_calls_more(scene: Scene) -> None:

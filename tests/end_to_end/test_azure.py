@@ -52,8 +52,8 @@ def test_from_fine_tuning_to_an_endpoint_and_back(azure: Cloud, here: Workspace)
         asked = azure.calls()
         assert azure.run("deploy").named("deployed")["changes"] == []
         arm, files = (now - then for now, then in zip(azure.calls(), asked, strict=True))
-        assert arm <= 8
-        assert files == 7
+        assert arm <= 4
+        assert files == 5
         with Load(client) as load:
             here.train("tone", 2.0)
             second = azure.run("deploy")

@@ -35,9 +35,12 @@ class LogEntry(Part):
     by: str = Field(description="Who did it.")
 
 
-def latest(share: Share) -> LogEntry | None:
-    """The entry that says what is current, or None on a share without releases."""
+def latest(share: Share, known: LogEntry | None = None) -> LogEntry | None:
+    """The entry that says what is current, or None on a share without releases. One that is
+    ``known`` already is not read again: entries never change."""
     for number in reversed(_numbers(share)):
+        if known is not None and number == known.sequence:
+            return known
         if entry := _read(share, number):
             return entry
     return None

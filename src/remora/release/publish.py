@@ -82,12 +82,14 @@ def publish(
     provenance: Provenance,
     *,
     expected: LogEntry | None,
+    served: Release | None = None,
     now: Callable[[], dt.datetime] = utc_now,
 ) -> Published:
     """Make a content current; all of its files must be on the share already.
 
-    ``expected`` is the entry that the caller took for current when it began. Content that is
-    current already is not published again. Raises `ReleaseConflict` if another is current by now.
+    ``expected`` is the entry that the caller took for current when it began, and ``served`` its
+    release, if the caller has read it. Content that is current already is not published again.
+    Raises `ReleaseConflict` if another is current by now.
     """
     release = Release(
         content=content,
@@ -99,8 +101,10 @@ def publish(
         parent=expected.release if expected else None,
     )
     _refuse_if_superseded(share, expected)
-    if expected and (served := _known(share, expected.release)) and served.content == content:
-        return Published(expected, served)
+    if expected:
+        served = served or _known(share, expected.release)
+        if served and served.content == content:
+            return Published(expected, served)
     write_document(share, manifest_path(release.id), release.to_json(), replace=True)
     entry = LogEntry(
         sequence=expected.sequence + 1 if expected else 1,
@@ -165,7 +169,7 @@ def _known(share: Share, id_: str) -> Release | None:
 
 
 def _refuse_if_superseded(share: Share, expected: LogEntry | None) -> None:
-    found = log.latest(share)
+    found = log.latest(share, expected)
     if found is not None and (expected is None or found.sequence != expected.sequence):
         raise ReleaseConflict(
             f"{found.by} made the release {short(found.release)} current in the meantime;"

@@ -80,8 +80,10 @@ class AzureTarget:
                 renew(self.clients, front)
             elif front.is_crashing:
                 restart(self.clients, front)
+        if lives and self.report() is not None:
+            return False
         app = self.app()
-        if app.is_asleep or (lives and self.report() is not None):
+        if app.is_asleep:
             return False
         self._known = set(events(self.clients, app))
         if app.is_crashing:

@@ -102,14 +102,17 @@ class Deployment:
         it; whatever is raised, what was served before goes on."""
         found = self.survey()
         before = found.current
-        served = load(self.target.share, before.release).content if before else None
+        release = load(self.target.share, before.release) if before else None
+        served = release.content if release else None
         content = self._with_runtime(self._upload(found), served, found.stored)
         changed = tuple(changes(served, content))
         published: Published | None = None
         try:
             with self._phase("publish"):
                 share = self.target.share
-                published = publish(share, content, self.provenance, expected=before)
+                published = publish(
+                    share, content, self.provenance, expected=before, served=release
+                )
                 if published.entry != before:
                     secure(share, published)
             with self._phase("start"):
@@ -163,11 +166,12 @@ class Deployment:
         if not self.wakes and self.target.state().life is Life.ASLEEP:
             return None
         report = self.target.report()
-        if (
-            report is None
-            or report.standing is not Standing.READY
-            or _asked(report) < entry.sequence
-        ):
+        if report is None or report.standing is not Standing.READY:
+            self.target.push()
+        elif _asked(report) == entry.sequence:
+            self.listener.served(report)
+            return report
+        elif _asked(report) < entry.sequence:
             self.target.push()
         return await_release(self.target, entry, self.listener)
 
