@@ -253,6 +253,31 @@ async def test_an_adapter_replaced_in_the_middle_of_its_streams(
         await until_idle(backend)
 
 
+@pytest.mark.parametrize("family", ["llama3", "gemma3", "phi3"])
+async def test_proofs_between_two_layers_disturb_no_stream(
+    family: str, tiny: Tinies, tmp_path: Path
+) -> None:
+    from tests.engine import oracle
+
+    model = tiny(family)
+    kind = next(iter(oracle.ADAPTERS))
+    folder = oracle.make_adapter(model.base, tmp_path / "new", oracle.ADAPTERS[kind], seed=78)
+    async with serving(model.base, model.adapters, prefill_chunk=8) as backend:
+        asked = [(name, prompt(30 + 7 * place)) for place, name in enumerate(MODELS)]
+        streams = [await submit(backend, name, ids, greedy(60)) for name, ids in asked]
+        reading = asyncio.gather(*map(collect, streams))
+        proofs = 0
+        while not reading.done():
+            # Forgotten, it is read and proved anew.
+            await backend.add_adapter("newcomer", folder, replace=False)
+            await backend.remove_adapter("newcomer")
+            proofs += 1
+        assert proofs > 2, "the streams ended too early for this test"
+        for (name, ids), [answer] in zip(asked, await reading, strict=True):
+            model.expect(name, ids, answer.tokens)
+        await until_idle(backend)
+
+
 VISITS = st.lists(
     st.tuples(
         st.sampled_from(MODELS),

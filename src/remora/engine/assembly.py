@@ -84,8 +84,11 @@ class Runtime(Protocol):
         `AdapterError`."""
         ...
 
-    def runner(self, resident: Callable[[str], Any]) -> ForgetfulRunner:
-        """Computes steps; ``resident`` gives the adapter in memory of a pinned key."""
+    def runner(
+        self, resident: Callable[[str], Any], run_errand: Callable[[], bool]
+    ) -> ForgetfulRunner:
+        """Computes steps; ``resident`` gives the adapter in memory of a pinned key. In each step
+        ``run_errand`` does one piece of other threads' work, if there is any, and tells so."""
         ...
 
     def scorer(self, errands: Errands) -> Scorer: ...
@@ -171,7 +174,10 @@ def assemble(
     # OpenMP keeps a team of workers for each thread that computes, and once there are more of them
     # than cores, none waits actively any more: every operation of every step would then begin by
     # waking one. So only the engine's thread has a team.
-    runner = runtime.runner(store.adapter)
+    runner = runtime.runner(
+        store.adapter,
+        lambda: engine.errands.run_one(),  # noqa: PLW0108 - the engine is made below
+    )
     scheduler = Scheduler(
         runtime.rows,
         _Pins(store),

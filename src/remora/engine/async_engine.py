@@ -93,8 +93,8 @@ class AsyncEngine:
     """Runs an engine in a thread of its own, for at most ``capacity`` sequences.
 
     ``on_start`` is called in that thread once, and ``between_steps`` whenever it wakes and between
-    two steps; so are ``errands`` of other threads, one at a time. ``on_idle`` is called before it
-    waits for work.
+    two steps. ``errands`` of other threads are run where no step is; else it is for the engine's
+    runner to run one a step. ``on_idle`` is called before it waits for work.
     """
 
     def __init__(
@@ -176,9 +176,9 @@ class AsyncEngine:
                 self._deliver(self._engine.abort())
                 return
             self._between_steps()
-            if self.errands.run_one():
-                self._wake.set()  # There may be more.
             if self._engine.is_idle:
+                if self.errands.run_one():
+                    continue  # There may be more.
                 self._check()
                 self._on_idle()
                 self._wake.wait()
@@ -186,7 +186,7 @@ class AsyncEngine:
             outputs = self._engine.step()
             if outputs:
                 self._deliver(outputs)
-            elif self._engine.is_stalled and not self._engine.is_idle:
+            elif self._engine.is_stalled and self._engine.held and not self.errands.run_one():
                 self._wake.wait()
 
     def _check(self) -> None:

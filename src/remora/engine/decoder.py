@@ -7,7 +7,7 @@ weights are packed for the machine (`remora.kernels.linear`); an adapter's part 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -76,15 +76,24 @@ class Decoder:
         self._ropes = ropes
 
     def forward(
-        self, tokens: Tensor, places: Tensor, attention: Attention, lora: LoraStep | None
+        self,
+        tokens: Tensor,
+        places: Tensor,
+        attention: Attention,
+        lora: LoraStep | None,
+        pause: Callable[[], object] = lambda: None,
     ) -> Tensor:
-        """Hidden states [rows, hidden] of tokens [rows] at places [rows] of the ropes."""
+        """Hidden states [rows, hidden] of tokens [rows] at places [rows] of the ropes.
+
+        ``pause`` is called before each layer; it may run another pass.
+        """
         config, heads = self.config, self.config.heads + self.config.kv_heads
         turns = [rope.at(places) for rope in self._ropes]
         x = self._embeddings[tokens] if lora is None else lora.embed(tokens, self._embeddings)
         if self._embedding_scale is not None:
             x *= self._embedding_scale
         for number, layer in enumerate(self._layers):
+            pause()
             site = number * _SITES_PER_LAYER
             h = layer.attention_norm(x)
             qkv = _run(lora, site + _QKV, layer.qkv, h)

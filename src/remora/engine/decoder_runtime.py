@@ -57,8 +57,10 @@ class DecoderRuntime:
     def load(self, plan: AdapterPlan, errands: Errands) -> Adapter:
         return load_adapter(plan, self.decoder.sites, self.dtype, self.device, self.base)
 
-    def runner(self, resident: Callable[[str], Adapter]) -> ModelRunner:
-        return ModelRunner(self.decoder, self.cache, resident, self.dtype, self.device)
+    def runner(
+        self, resident: Callable[[str], Adapter], run_errand: Callable[[], bool]
+    ) -> ModelRunner:
+        return ModelRunner(self.decoder, self.cache, resident, run_errand, self.dtype, self.device)
 
     def scorer(self, errands: Errands) -> DecoderScorer:
         return DecoderScorer(self.decoder, errands, self.dtype, self.device, self.positions)

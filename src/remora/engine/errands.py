@@ -1,4 +1,4 @@
-"""Small work that other threads want done in the engine's thread, between two steps."""
+"""Small work that other threads want done in the engine's thread, one at a time."""
 
 from __future__ import annotations
 

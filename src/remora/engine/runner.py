@@ -18,19 +18,24 @@ from remora.lora.batch import LoraBatcher, LoraStep, Segment
 
 
 class ModelRunner:
-    """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key."""
+    """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key.
+
+    ``run_errand`` is called between layers until it has done something, once a step.
+    """
 
     def __init__(
         self,
         decoder: Decoder,
         cache: KVCache,
         resident: Callable[[str], Adapter],
+        run_errand: Callable[[], bool],
         dtype: torch.dtype,
         device: str,
     ) -> None:
         self._decoder = decoder
         self._cache = cache
         self._resident = resident
+        self._run_errand = run_errand
         self._dtype = dtype
         self._device = device
         # In float32 the products that a stack throws away cost more than the calls that it saves.
@@ -50,12 +55,22 @@ class ModelRunner:
         attention = Attention(self._decoder.config, self._cache, step, positions, self._dtype)
         lora, head_lora, last_rows = self._adapters(step)
         places = places_of(step, positions, self._decoder.config.switches_at)
-        hidden = self._decoder.forward(tokens, places, attention, lora)
+        hidden = self._decoder.forward(tokens, places, attention, lora, self._pause())
         if not last_rows:
             return hidden.new_empty(0, self._decoder.config.vocab)
         if len(last_rows) != len(hidden):
             hidden = hidden[torch.tensor(last_rows, device=self._device)]
         return self._decoder.logits(hidden, head_lora)
+
+    def _pause(self) -> Callable[[], None]:
+        """What a step does between its layers: a newcomer's proof need not wait for its end."""
+        free = True
+
+        def pause() -> None:
+            nonlocal free
+            free = free and not self._run_errand()
+
+        return pause
 
     def _adapters(self, step: Step) -> tuple[LoraStep | None, LoraStep | None, list[int]]:
         """The adapters' part in the layers, the same for the head, and the rows that it reads."""

@@ -40,7 +40,10 @@ class CausalModel:
         self.max_positions, self.is_limited = _positions(config)
         self.endings = _endings(model)
         self.adapters = PeftAdapters(model)
-        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+        known = inspect.signature(model.forward).parameters
+        self._keeps = "logits_to_keep" in known
+        # What models take is renamed one after the other, and the old name warns.
+        self._cache = "cache" if "cache" in known else "past_key_values"
         self.bytes_per_token = self._try_out()
 
     def new_cache(self) -> Any:
@@ -55,10 +58,8 @@ class CausalModel:
         ids = torch.tensor([list(tokens)], device=self._device)
         seen = cache.get_seq_length()
         mask = torch.ones(1, seen + len(tokens), dtype=torch.long, device=self._device)
-        options = {"logits_to_keep": keep} if self._keeps else {}
-        output = self._model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **options
-        )
+        options = {self._cache: cache} | ({"logits_to_keep": keep} if self._keeps else {})
+        output = self._model(input_ids=ids, attention_mask=mask, use_cache=True, **options)
         scores: Tensor = output.logits[0, -keep:].float()
         return scores
 

@@ -14,19 +14,32 @@ from remora.engine.transformers.model import CausalModel
 
 
 class TransformersRunner:
-    """Each sequence carries a cache of its own, so that ``moves`` of a common one mean nothing."""
+    """Each sequence carries a cache of its own, so that ``moves`` of a common one mean nothing.
 
-    def __init__(self, model: CausalModel, resident: Callable[[str], PeftAdapter]) -> None:
+    ``run_errand`` is called once a step, before it: errands change the model.
+    """
+
+    def __init__(
+        self,
+        model: CausalModel,
+        resident: Callable[[str], PeftAdapter],
+        run_errand: Callable[[], bool],
+    ) -> None:
         self._model = model
         self._resident = resident
+        self._run_errand = run_errand
 
     def forget(self, adapter: PeftAdapter) -> None:
         """Take an adapter that leaves memory off the model."""
         self._model.adapters.remove(adapter)
 
-    @torch.inference_mode()
     def run(self, step: Step, moves: list[CopyRow | ClearRow]) -> Tensor:
         """See `remora.engine.engine.Runner`."""
+        self._run_errand()
+        return self._compute(step)
+
+    @torch.inference_mode()
+    def _compute(self, step: Step) -> Tensor:
         rows = [scores for chunk in step if (scores := self._run(chunk)) is not None]
         return torch.cat(rows) if rows else torch.empty(0, self._model.vocab)
 

@@ -55,8 +55,10 @@ class TransformersRuntime:
         # Layers are put around the model's own, which no pass may see half done.
         return errands.call(lambda: self.model.adapters.add(plan, weights))
 
-    def runner(self, resident: Callable[[str], PeftAdapter]) -> TransformersRunner:
-        return TransformersRunner(self.model, resident)
+    def runner(
+        self, resident: Callable[[str], PeftAdapter], run_errand: Callable[[], bool]
+    ) -> TransformersRunner:
+        return TransformersRunner(self.model, resident, run_errand)
 
     def scorer(self, errands: Errands) -> TransformersScorer:
         return TransformersScorer(self.model, errands)
