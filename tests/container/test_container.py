@@ -66,7 +66,7 @@ class Container:
     def poll(self) -> float:
         return 0.03
 
-    def start(self, changed: Collection[Change] = ()) -> bool:
+    def start(self, changed: Collection[Change] = (), *, wakes: bool = True) -> bool:
         if self.process is not None:
             return False
         with socket.create_server(("127.0.0.1", 0)) as probe:

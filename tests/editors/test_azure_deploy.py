@@ -62,7 +62,9 @@ def test_a_fine_tuned_adapter_is_talked_to_on_azure(page: Page, azure: Cloud) ->
     walk.provision(page, "Team", GROUP, draw)
     press(notification(page, "Provisioning done."), "Deploy for inference")
     done = notification(page, "Deployment done.", seconds=240)
-    expect(page.get_by_role("treeitem", name="pirate ready")).to_be_visible()
+    expect(page.get_by_role("treeitem", name="pirate ready")).to_be_visible(
+        timeout=60_000  # The view looks every 20 s.
+    )
     with page.context.expect_page() as opened:
         press(done, "Go to Inference Endpoint")
     pages = opened.value

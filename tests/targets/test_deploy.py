@@ -54,7 +54,7 @@ class FollowingTarget:
     on_start: Callable[[], None] = lambda: None
     poll: float = 0.01
 
-    def start(self, changed: Collection[Change] = ()) -> bool:
+    def start(self, changed: Collection[Change] = (), *, wakes: bool = True) -> bool:
         began, self.life = self.life is not Life.RUNNING, Life.RUNNING
         self.on_start()
         return began

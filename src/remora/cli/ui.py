@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,9 @@ def ui(
     listener = bind("127.0.0.1", port)
     url = url_of(listener)
     site = Site(endpoint, keys[0] if keys else None, on_ready=lambda: output.say("ready", url=url))
-    output.say("listening", f"The pages are at {url}. Ctrl-C stops them.", url=url)
-    serve(site, listener)
+    with suppress(KeyboardInterrupt):  # From here on Ctrl-C is how it ends.
+        output.say("listening", f"The pages are at {url}. Ctrl-C stops them.", url=url)
+        serve(site, listener)
     output.say("stopped", "Stopped.")
 
 

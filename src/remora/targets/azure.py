@@ -70,9 +70,9 @@ class AzureTarget:
     def containers(self) -> Collection[Role]:
         return () if self.has_image else (Role.SERVE, Role.FRONT)
 
-    def start(self, changed: Collection[Change] = ()) -> bool:
+    def start(self, changed: Collection[Change] = (), *, wakes: bool = True) -> bool:
         """Start anew what can't follow a release by itself: a front of another Remora, and
-        containers that have ended and that Azure lets wait. What sleeps is not woken."""
+        containers that have ended and that Azure lets wait."""
         lives = self._front_lives()
         if self._front and (not lives or _front_is_replaced(changed)):
             front = look(self.clients, self._group, self._front)
@@ -80,10 +80,11 @@ class AzureTarget:
                 renew(self.clients, front)
             elif front.is_crashing:
                 restart(self.clients, front)
-        if lives and self.report() is not None:
+        # Asking wakes a server whose front has not noticed that it fell asleep.
+        if wakes and lives and self.report() is not None:
             return False
         app = self.app()
-        if app.is_asleep:
+        if app.is_asleep or (not wakes and lives and self.report() is not None):
             return False
         self._known = set(events(self.clients, app))
         if app.is_crashing:

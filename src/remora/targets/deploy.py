@@ -116,7 +116,7 @@ class Deployment:
                 if published.entry != before:
                     secure(share, published)
             with self._phase("start"):
-                self.target.start(changed)
+                self.target.start(changed, wakes=self.wakes)
             with self._phase("serve"):
                 report = self._served(published.entry)
             if published.entry != before:

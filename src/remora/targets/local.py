@@ -87,7 +87,7 @@ class LocalTarget:
     def poll(self) -> float:
         return 0.03
 
-    def start(self, changed: Collection[Change] = ()) -> bool:
+    def start(self, changed: Collection[Change] = (), *, wakes: bool = True) -> bool:
         """Raises `ConfigError` if the port is taken, and `TargetError` if nothing comes to life."""
         self._make_folder()
         with self._alone():

@@ -72,10 +72,11 @@ class Target(Protocol):
         """Seconds between two looks at its server."""
         ...
 
-    def start(self, changed: Collection[Change] = ()) -> bool:
+    def start(self, changed: Collection[Change] = (), *, wakes: bool = True) -> bool:
         """Let a server run over the share; returns False if one did already.
 
-        ``changed`` is what the new release changes of what was served.
+        ``changed`` is what the new release changes of what was served. Without ``wakes`` a server
+        that sleeps goes on sleeping.
         """
         ...
 

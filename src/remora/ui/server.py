@@ -21,7 +21,7 @@ FLUSH = 2  # s that open answers get when it ends
 
 
 def serve(site: Site, listener: socket.socket) -> None:
-    """Serve on a listening socket until a signal ends it."""
+    """Serve on a listening socket until a signal ends it; SIGINT raises `KeyboardInterrupt`."""
     config = uvicorn.Config(
         _app(site),
         log_config=None,
@@ -32,8 +32,7 @@ def serve(site: Site, listener: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=FLUSH,
     )
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal anew when it has ended.
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _app(site: Site) -> ASGIApp:

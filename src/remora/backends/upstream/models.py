@@ -86,9 +86,12 @@ class UpstreamModels:
         return self._once("ask", self._ask)
 
     def ask_if_stale(self) -> None:
-        """Ask them, unless that was done a moment ago."""
+        """Ask them; in a moment, if that was done a moment ago: what an answer has changed is then
+        known, even if it was the last one."""
         if self._now() - self._asked > ASK:
             self.ask()
+        else:
+            self._once("ask later", self._ask_later)
 
     async def close(self) -> None:
         """End what is under way."""
@@ -126,6 +129,10 @@ class UpstreamModels:
         except Exception:
             logger.exception("the release can't be read")
         self._looked = self._now()
+
+    async def _ask_later(self) -> None:
+        await asyncio.sleep(max(self._asked + ASK - self._now(), 0))
+        await self.ask()
 
     async def _ask(self) -> None:
         """Ask every replica what it has loaded, and the ingress for one that is not known yet."""
