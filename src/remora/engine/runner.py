@@ -20,7 +20,7 @@ from remora.lora.batch import LoraBatcher, LoraStep, Segment
 class ModelRunner:
     """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key.
 
-    ``run_errand`` is called between layers until it has done something, once a step.
+    ``run_errand`` is called between the first layers of a step until it has done something.
     """
 
     def __init__(
@@ -63,12 +63,16 @@ class ModelRunner:
         return self._decoder.logits(hidden, head_lora)
 
     def _pause(self) -> Callable[[], None]:
-        """What a step does between its layers: a newcomer's proof need not wait for its end."""
-        free = True
+        """What a step does between its layers: a newcomer's proof need not wait for its end.
+
+        Later than in its first third it must: reading the newcomer has slowed this step already.
+        """
+        chances = 1 + self._decoder.config.layers // 3
 
         def pause() -> None:
-            nonlocal free
-            free = free and not self._run_errand()
+            nonlocal chances
+            if chances:
+                chances = 0 if self._run_errand() else chances - 1
 
         return pause
 
