@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from remora.errors import AdapterBroken, Conflict, ModelError, ModelNotFound
-from remora.formats.adapter_config import adapter_digest, read_adapter_config
+from remora.formats.adapter_config import adapter_digest, identify_adapter, read_adapter_config
 from remora.lora import store
 from remora.lora.adapter import Adapter
 from remora.lora.plan import AdapterPlan
@@ -296,6 +296,16 @@ def test_files_that_changed_since_they_were_registered_are_not_loaded(shelf: She
     assert "has changed" in str(shelf.version("a").reason)
     shelf.store.add("a", shelf.folder / "a", replace=True)
     assert shelf.version("a").state is VersionState.READY
+
+
+def test_files_that_changed_since_they_were_digested_ahead_are_not_loaded(shelf: Shelf) -> None:
+    folder = shelf.write("a")
+    identity = identify_adapter(folder)
+    shelf.write("a", "changed")
+    shelf.store.register("a", folder, lambda asked: identity)
+    assert shelf.key("a") == identity.digest
+    assert shelf.pin("a") is VersionState.FAILED
+    assert "has changed" in str(shelf.version("a").reason)
 
 
 def test_a_version_is_proved_once_and_what_was_found_is_kept(shelf: Shelf) -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -42,6 +43,7 @@ from remora.errors import (
     RemoraError,
     RequestError,
 )
+from remora.formats.adapter_config import identify_adapter
 
 if TYPE_CHECKING:
     from remora.engine.assembly import LoadedEngine
@@ -248,6 +250,11 @@ class EngineBackend:
     def _load_all(self) -> None:
         from remora.kernels.lean_torch import import_torch
 
+        # Importing keeps one core busy; another digests the adapters meanwhile.
+        ahead = ThreadPoolExecutor(1, "remora-ahead")
+        identities = {
+            folder: ahead.submit(identify_adapter, folder) for folder in self._initial.values()
+        }
         import_torch()
         from remora.engine.loader import load_engine
 
@@ -264,9 +271,10 @@ class EngineBackend:
                 self._merge,
             )
             loaded.engine.start()
+            ahead.submit(loaded.prover.base_scores)
             for name, folder in self._initial.items():
                 self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)
-                loaded.adapters.register(name, folder)
+                loaded.adapters.register(name, folder, lambda path: identities[path].result())
         except RemoraError as error:
             self._set(Phase.FAILED, str(error), 0.0, error.hint)
         except Exception as error:
@@ -275,6 +283,8 @@ class EngineBackend:
         else:
             self._loaded = loaded
             self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
 
     def _set(self, phase: Phase, detail: str, progress: float, hint: str | None = None) -> None:
         self._status = Status(phase, detail, progress, hint)

@@ -107,6 +107,7 @@ class LoadedEngine:
     scheduler: Scheduler
     tokenizer: Tokenizer
     adapters: AdapterStore
+    prover: Prover
     runtime: RuntimeName
     vocab: int
     digest: str
@@ -199,6 +200,7 @@ def assemble(
         scheduler=scheduler,
         tokenizer=tokenizer,
         adapters=store,
+        prover=prover,
         runtime=runtime.name,
         vocab=runtime.vocab,
         digest=runtime.digest,

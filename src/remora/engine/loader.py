@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from remora.engine.assembly import LoadedEngine, assemble
@@ -41,8 +42,11 @@ def load_engine(
         config = read_model_config(folder)
     except UnsupportedModel as error:
         return _load_other(error, folder, options, threads, on_progress, inspect, prompts, merge)
-    runtime = load_decoder_runtime(folder, config, options, threads, on_progress, merge)
-    tokenizers = TokenizerPool(folder, config.eos_ids, prompts)
+    # Reading weights leaves Python's lock to others, and a large vocabulary takes a while.
+    with ThreadPoolExecutor(1, "remora-tokenizer") as executor:
+        pool = executor.submit(TokenizerPool, folder, config.eos_ids, prompts)
+        runtime = load_decoder_runtime(folder, config, options, threads, on_progress, merge)
+        tokenizers = pool.result()
     tokenizer = tokenizers.base if merge is None else tokenizers.of(merge)
     return assemble(runtime, tokenizers, tokenizer, options, threads, inspect)
 

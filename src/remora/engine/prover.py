@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from functools import cached_property
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ _PROMPT_TOKENS = 4
 
 
 class Prover:
-    """Compares adapters with their base. For one thread, which is not the engine's."""
+    """Compares adapters with their base. For threads that are not the engine's."""
 
     def __init__(self, scorer: Scorer, tokenizers: TokenizerPool) -> None:
         self._scorer = scorer
         self._tokenizers = tokenizers
         self._prompt = tokenizers.base.encode(PROMPT, add_special_tokens=True)[:_PROMPT_TOKENS]
         self._digest = hashlib.sha256(" ".join(map(str, self._prompt)).encode()).hexdigest()
+        self._lock = threading.Lock()
+        self._base: Tensor | None = None
 
     @torch.inference_mode()
     def prove(self, adapter: Any, folder: Path) -> ProbeResult:
@@ -39,7 +41,7 @@ class Prover:
         Raises `AdapterBroken` if it does nothing, yields scores that are not finite, or not what
         its ``probe.jsonl`` says.
         """
-        base, own = self._base, self._scores(adapter)
+        base, own = self.base_scores(), self._scores(adapter)
         if not own.isfinite().all():
             raise AdapterBroken(
                 f"{folder}: with this adapter the model's scores are NaN or infinite",
@@ -60,15 +62,20 @@ class Prover:
         divergence = _divergence(base[:, :width], own[:, :width])
         return ProbeResult(self._digest, difference, divergence, result, warnings)
 
-    @cached_property
-    def _base(self) -> Tensor:
-        scores = self._scores(None)
-        if not scores.isfinite().all():
-            raise ModelError(
-                "the base model's own scores are NaN or infinite",
-                hint="Serve it in another dtype: bfloat16 or float32.",
-            )
-        return scores
+    @torch.inference_mode()
+    def base_scores(self) -> Tensor:
+        """What adapters are compared with, [tokens, vocab]; computed once, and better before the
+        first of them is read. Raises `ModelError` if the scores are not finite."""
+        with self._lock:
+            if self._base is None:
+                scores = self._scores(None)
+                if not scores.isfinite().all():
+                    raise ModelError(
+                        "the base model's own scores are NaN or infinite",
+                        hint="Serve it in another dtype: bfloat16 or float32.",
+                    )
+                self._base = scores
+            return self._base
 
     def _scores(self, adapter: Any) -> Tensor:
         return torch.cat(list(self._scorer.scores(self._prompt, adapter)))

@@ -30,8 +30,17 @@ TEXT_FILES = (
 )
 # Some file systems keep times to two seconds.
 _SETTLED = 3_000_000_000  # ns
+_PIECE = 16 << 20  # bytes
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A version's digest (hex), and the stamp that was taken before it."""
+
+    digest: str
+    stamp: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +140,30 @@ def adapter_digest(folder: Path) -> str:
     for name in (CONFIG_FILE, WEIGHTS_FILE, *text_files(folder)):
         path = folder / name
         try:
-            with path.open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            digests[name] = _file_digest(path)
         except OSError as error:
             raise AdapterBroken(
                 f"{path} can't be read: {error.strerror}",
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
     return version_digest(digests)
+
+
+def _file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file. It is read in large pieces: after each the thread needs Python's
+    lock again, and may wait 5 ms for it while another one computes or imports."""
+    digest, piece = hashlib.sha256(), bytearray(min(_PIECE, max(path.stat().st_size, 1)))
+    view = memoryview(piece)
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(piece):
+            digest.update(view[:size])
+    return digest.hexdigest()
+
+
+def identify_adapter(folder: Path) -> Identity:
+    """Digest an adapter's files. Raises `AdapterBroken` if they can't be read."""
+    stamp = adapter_stamp(folder)
+    return Identity(adapter_digest(folder), stamp)
 
 
 def adapter_stamp(folder: Path) -> Stamp | None:

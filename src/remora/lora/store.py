@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from remora.errors import AdapterError, Conflict, ModelNotFound, RemoraError
-from remora.formats.adapter_config import Stamp, adapter_digest, adapter_stamp
+from remora.formats.adapter_config import (
+    Identity,
+    Stamp,
+    adapter_digest,
+    adapter_stamp,
+    identify_adapter,
+)
 from remora.lora.probe import ProbeResult
 from remora.lora.version import Plan, Version, VersionState
 
@@ -61,11 +67,20 @@ class AdapterStore:
         self._loader = ThreadPoolExecutor(1, "remora-adapter", prepare_thread)
         self._digester = ThreadPoolExecutor(1, "remora-digest")
 
-    def register(self, name: str, folder: Path) -> None:
-        """Know an adapter by name. One that can't be served is kept as failed, with the reason."""
+    def register(
+        self,
+        name: str,
+        folder: Path,
+        identify: Callable[[Path], Identity] = identify_adapter,
+    ) -> None:
+        """Know an adapter by name. One that can't be served is kept as failed, with the reason.
+
+        ``identify`` may give what was digested before: what has changed since is refused when it
+        is loaded.
+        """
         try:
-            stamp, plan = adapter_stamp(folder), self._check(folder)
-            version = self._version(folder, stamp, plan, adapter_digest(folder))
+            plan, identity = self._check(folder), identify(folder)
+            version = self._version(folder, identity.stamp, plan, identity.digest)
         except AdapterError as error:
             version = Version(
                 key=f"failed:{name}",
