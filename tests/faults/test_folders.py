@@ -176,8 +176,10 @@ def test_an_adapter_that_changes_while_it_loads_is_not_served_by_halves(
     tiny: Callable[[str], Tiny], tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tiny("llama2").adapters["all"], tmp_path / "one"))
-    backend = start(tiny("llama2").base, {"one": folder})
     other = tiny("llama2").adapters["attention"]
+    # The other one takes the only place, so that none but the request loads this one.
+    adapters = {"other": other, "one": folder}
+    backend = start(tiny("llama2").base, adapters, max_resident_adapters=1)
     for file in (WEIGHTS, "adapter_config.json"):
         Path(shutil.copy(other / file, tmp_path / file)).replace(folder / file)
 
