@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -30,6 +29,7 @@ from remora.backends.backend import (
 from remora.backends.engine_generation import EngineGeneration, refusal
 from remora.backends.grammars import Grammars
 from remora.backends.inspector import Inspector
+from remora.backends.loading import load_all
 from remora.backends.model_cards import adapter_card, base_card
 from remora.backends.prompts import chat_prompt, check_ids, max_length, tool_format
 from remora.backends.tool_calls import CallingGeneration, constraint_with
@@ -43,7 +43,6 @@ from remora.errors import (
     RemoraError,
     RequestError,
 )
-from remora.formats.adapter_config import identify_adapter
 
 if TYPE_CHECKING:
     from remora.engine.assembly import LoadedEngine
@@ -248,33 +247,16 @@ class EngineBackend:
             self._loaded.adapters.close()
 
     def _load_all(self) -> None:
-        from remora.kernels.lean_torch import import_torch
-
-        # Importing keeps one core busy; another digests the adapters meanwhile.
-        ahead = ThreadPoolExecutor(1, "remora-ahead")
-        identities = {
-            folder: ahead.submit(identify_adapter, folder) for folder in self._initial.values()
-        }
-        import_torch()
-        from remora.engine.loader import load_engine
-
-        inspector = self._inspector
         try:
-            if inspector is not None:
-                inspector.base()
-            loaded = load_engine(
+            loaded = load_all(
                 self._base,
+                self._initial,
                 self._options,
                 lambda detail, progress: self._set(Phase.LOADING, detail, progress),
-                None if inspector is None else inspector.adapter,
+                self._inspector,
                 self._prompts,
                 self._merge,
             )
-            loaded.engine.start()
-            ahead.submit(loaded.prover.base_scores)
-            for name, folder in self._initial.items():
-                self._set(Phase.LOADING, f"checking the adapter {name}", 1.0)
-                loaded.adapters.register(name, folder, lambda path: identities[path].result())
         except RemoraError as error:
             self._set(Phase.FAILED, str(error), 0.0, error.hint)
         except Exception as error:
@@ -283,8 +265,6 @@ class EngineBackend:
         else:
             self._loaded = loaded
             self._set(Phase.READY, f"{loaded.dtype} on {loaded.device}", 1.0)
-        finally:
-            ahead.shutdown(wait=False, cancel_futures=True)
 
     def _set(self, phase: Phase, detail: str, progress: float, hint: str | None = None) -> None:
         self._status = Status(phase, detail, progress, hint)

@@ -15,6 +15,7 @@ from typing import Any
 from remora.errors import AdapterBroken
 from remora.formats.folder import Folder, LocalFolder
 from remora.formats.prompt_template import PROMPT_FILE
+from remora.formats.stream_digest import stream_digest
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -30,6 +31,7 @@ TEXT_FILES = (
 )
 # Some file systems keep times to two seconds.
 _SETTLED = 3_000_000_000  # ns
+# Digests are made beside a model that computes, or is being loaded.
 _PIECE = 16 << 20  # bytes
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
@@ -140,24 +142,15 @@ def adapter_digest(folder: Path) -> str:
     for name in (CONFIG_FILE, WEIGHTS_FILE, *text_files(folder)):
         path = folder / name
         try:
-            digests[name] = _file_digest(path)
+            with path.open("rb", buffering=0) as file:
+                piece = min(_PIECE, max(path.stat().st_size, 1))
+                digests[name] = stream_digest(file, piece=piece)
         except OSError as error:
             raise AdapterBroken(
                 f"{path} can't be read: {error.strerror}",
                 hint="Remora reads safetensors only; save the adapter with PEFT's save_pretrained.",
             ) from error
     return version_digest(digests)
-
-
-def _file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file. It is read in large pieces: after each the thread needs Python's
-    lock again, and may wait 5 ms for it while another one computes or imports."""
-    digest, piece = hashlib.sha256(), bytearray(min(_PIECE, max(path.stat().st_size, 1)))
-    view = memoryview(piece)
-    with path.open("rb", buffering=0) as file:
-        while size := file.readinto(piece):
-            digest.update(view[:size])
-    return digest.hexdigest()
 
 
 def identify_adapter(folder: Path) -> Identity:

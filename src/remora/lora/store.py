@@ -20,7 +20,6 @@ from typing import Any
 from remora.errors import AdapterError, Conflict, ModelNotFound, RemoraError
 from remora.formats.adapter_config import (
     Identity,
-    Stamp,
     adapter_digest,
     adapter_stamp,
     identify_adapter,
@@ -80,7 +79,7 @@ class AdapterStore:
         """
         try:
             plan, identity = self._check(folder), identify(folder)
-            version = self._version(folder, identity.stamp, plan, identity.digest)
+            version = self._version(folder, plan, identity)
         except AdapterError as error:
             version = Version(
                 key=f"failed:{name}",
@@ -241,9 +240,9 @@ class AdapterStore:
                 hint="Set replace to true to put a new version in its place.",
             )
 
-    def _version(self, folder: Path, stamp: Stamp | None, plan: Plan, key: str) -> Version:
-        """The version that a folder with the digest ``key`` holds: a known one if that is known."""
-        tokenizer = self._read_tokenizer(folder)
+    def _version(self, folder: Path, plan: Plan, identity: Identity) -> Version:
+        """The version that a folder holds: a known one if its digest is known."""
+        tokenizer, key, stamp = self._read_tokenizer(folder), identity.digest, identity.stamp
         with self._lock:
             return self._known(key) or Version(key, folder, plan, stamp, tokenizer=tokenizer)
 
@@ -259,7 +258,7 @@ class AdapterStore:
         digest = self._digester.submit(adapter_digest, folder)
         plan = self._check(folder)
         ahead = None if stamp is None else self._loader.submit(self._load, plan)
-        version = self._version(folder, stamp, plan, digest.result())
+        version = self._version(folder, plan, Identity(digest.result(), stamp))
         if version.adapter is not None:
             return version
         adapter, probe = self._loader.submit(self._read, version, ahead).result()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 from remora.errors import ConfigError
+from remora.formats.stream_digest import stream_digest
 
-_PIECE = 1024 * 1024
 _SECOND = 1_000_000_000
 # A file that changed so shortly before it was read may change again without a sign of it. File
 # systems that count whole seconds, or two, need longer.
@@ -51,7 +49,7 @@ class DigestCache:
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror}") from error
         with file:
-            digest = hash_stream(file, on_bytes)
+            digest = stream_digest(file, on_bytes)
         if identity(path) != before:
             raise changed(path)
         if settled:
@@ -94,15 +92,6 @@ def changed(path: Path) -> ConfigError:
     return ConfigError(
         f"{path} changed while it was read", hint="Wait until it is written, then try again."
     )
-
-
-def hash_stream(file: BinaryIO, on_bytes: Callable[[int], None]) -> str:
-    """SHA-256 (hex) of what is left of a file."""
-    total, buffer = hashlib.sha256(), memoryview(bytearray(_PIECE))
-    while count := file.readinto(buffer):  # type: ignore[attr-defined]
-        total.update(buffer[:count])
-        on_bytes(count)
-    return total.hexdigest()
 
 
 def _settled(modified: int, now: int) -> bool:
