@@ -36,6 +36,7 @@ SETTINGS = {
     "extensions.autoCheckUpdates": False,
     "extensions.ignoreRecommendations": True,
     "window.commandCenter": False,
+    "files.autoSave": "off",  # A browser's default saves what is being typed.
 }
 
 
@@ -181,12 +182,13 @@ def palette(page: Page, command: str) -> None:
 
 
 def open_file(page: Page, name: str) -> None:
-    """Open a file of the project."""
+    """Open a file of the project; what is typed next goes into it."""
     page.locator(".titlebar-drag-region").click()
     page.keyboard.press("Control+p")
     page.locator(".quick-input-widget input").first.fill(name)
     page.locator(".quick-input-list .monaco-list-row").filter(has_text=name).first.click()
     expect(page.locator(".tab.active")).to_contain_text(name)
+    expect(page.locator(".editor-instance .monaco-editor.focused")).to_be_visible()
 
 
 def pick(page: Page, question: str, answer: str) -> None:
