@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import re
 import statistics
 import time
@@ -20,6 +21,9 @@ from benchmarks.servers import Server
 COLD, COLD_BASE = "cold", "cold_base"
 MEMORY, MEMORY_ADAPTERS, MEMORY_BEYOND = "memory", "memory_adapters", "memory_beyond"
 ADD, ADD_WAIT, WAIT_BEFORE, STEP = "add", "add_wait", "wait_before", "step"
+
+
+_LONGEST_STEP = 0.2  # [s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,8 @@ def joining(session: Session, adapter: Path, name: str) -> Joining:
         nonlocal begin, end
         for collector in collectors:
             await collector.under_way.wait()
+        # Who adds an adapter does not know when a step begins.
+        await asyncio.sleep(_LONGEST_STEP * random.random())
         connection = await load.connect(session.server.port)
         body = {"name": name, "path": str(adapter)}
         begin = connection.send(load.post(session.contender.add_adapter, body))

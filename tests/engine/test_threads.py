@@ -8,11 +8,21 @@ import sys
 import pytest
 
 PLACE = """
-import json, os, sys, threading
-from remora.engine.threads import start_team
+import json, os, sys, threading, torch
+from remora.engine.threads import cores, start_team, stay_single
+
+own = cores()
+
+def beside():
+    stay_single(own)
+    torch.ones(1 << 20).add_(1)
+    print(json.dumps([torch.get_num_threads(), sorted(os.sched_getaffinity(0))]))
 
 def placed():
     start_team(int(sys.argv[1]))
+    started = threading.Thread(target=beside)
+    started.start()
+    started.join()
     tasks = [int(name) for name in os.listdir("/proc/self/task")]
     print(json.dumps({task: sorted(os.sched_getaffinity(task)) for task in tasks}))
 
@@ -33,7 +43,8 @@ def test_a_team_that_fills_the_machine_has_a_core_for_each_thread(spare: int) ->
     done = subprocess.run(
         [sys.executable, "-c", PLACE, str(threads)], capture_output=True, text=True, check=True
     )
-    tasks, main = map(json.loads, done.stdout.splitlines())
+    (single, free), tasks, main = map(json.loads, done.stdout.splitlines())
+    assert (single, free) == (1, cores), "what the engine's thread starts is not bound to its core"
     alone = [places[0] for places in tasks.values() if len(places) == 1]
     placed = threads == len(cores) > 1
     assert sorted(alone) == (cores if placed else [])

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,8 @@ class Shelf:
         self.proofs = 0
         self.fault: Exception | None = None
         self.verdict: Exception | None = None
+        self.is_alone = False
+        self.alone_at: list[tuple[str, bool]] = []
         self.store = AdapterStore(
             read_tokenizer=lambda folder: None,
             check=self.check,
@@ -42,7 +45,14 @@ class Shelf:
             max_resident=max_resident,
             on_change=self.changed.set,
             on_evict=self.evicted.append,
+            alone=self.alone,
         )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self.is_alone = True
+        yield
+        self.is_alone = False
 
     def write(self, name: str, content: str = "") -> Path:
         folder = self.folder / name
@@ -55,6 +65,7 @@ class Shelf:
         return AdapterPlan(folder, read_adapter_config(folder), {}, 1, 1, 1)
 
     def load(self, plan: AdapterPlan) -> Adapter:
+        self.alone_at.append(("load", self.is_alone))
         with self.loading:
             self.loads += 1
         if self.fault is not None:
@@ -62,6 +73,7 @@ class Shelf:
         return Adapter([], 1)
 
     def prove(self, adapter: Adapter, folder: Path) -> ProbeResult:
+        self.alone_at.append(("prove", self.is_alone))
         self.proofs += 1
         if self.verdict is not None:
             raise self.verdict
@@ -118,6 +130,15 @@ def test_what_has_room_is_loaded_ahead_once(shelf: Shelf) -> None:
     assert shelf.loads == 2, "nothing gives way to it"
     states = [shelf.version(name).state for name in ("a", "b", "c")]
     assert states == [VersionState.READY, VersionState.READY, VersionState.REGISTERED]
+
+
+def test_the_engine_gives_way_while_an_adapter_is_read_and_proves_it_then(shelf: Shelf) -> None:
+    shelf.store.add("added", shelf.write("added"), replace=False)
+    shelf.store.register("asked", shelf.write("asked"))
+    assert shelf.pin("asked") is VersionState.READY
+    assert shelf.alone_at == [("load", True), ("prove", False)] * 2
+    assert not shelf.is_alone
+    shelf.store.unpin(shelf.key("asked"))
 
 
 def test_the_least_recently_used_gives_way_and_the_pinned_stay(shelf: Shelf) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from remora.engine.options import EngineOptions, RuntimeName
 from remora.engine.prover import Prover
 from remora.engine.scheduler import Residency, Scheduler
 from remora.engine.scorer import Scorer
-from remora.engine.threads import start_team
+from remora.engine.threads import cores, start_team, stay_single
 from remora.engine.tokenizer import Tokenizer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import ConfigError
@@ -37,6 +38,8 @@ _RESIDENCY = {
 }
 _PREFILL_CHUNK = {"cpu": 256, "cuda": 2048}
 _TOKENS_PER_ROW = 2048
+# An adapter of some millions of numbers is read by then; a larger one goes on beside the streams.
+_STANDSTILL_SECONDS = 0.04
 
 
 class ForgetfulRunner(Runner, Protocol):
@@ -88,7 +91,7 @@ class Runtime(Protocol):
         self, resident: Callable[[str], Any], run_errand: Callable[[], bool]
     ) -> ForgetfulRunner:
         """Computes steps; ``resident`` gives the adapter in memory of a pinned key. In each step
-        ``run_errand`` does one piece of other threads' work, if there is any, and tells so."""
+        ``run_errand`` does a piece of other threads' work, if there is any, and tells so."""
         ...
 
     def scorer(self, errands: Errands) -> Scorer: ...
@@ -145,6 +148,7 @@ def assemble(
     ``inspect`` is called with every adapter's folder first, and may raise `AdapterError`.
     """
     evicted: deque[Any] = deque()
+    own = cores()
 
     def forget_evicted() -> None:
         # Adapters leave memory in any thread; what a runner has made of them is the engine's.
@@ -158,6 +162,12 @@ def assemble(
         read_probe_file(folder)
         return plan
 
+    def alone() -> AbstractContextManager[None]:
+        # On transformers' code an adapter is loaded by an errand.
+        if runtime.name == "remora" and runtime.device == "cpu" and threads >= len(own):
+            return engine.errands.standstill(_STANDSTILL_SECONDS)
+        return nullcontext()
+
     def on_evict(adapter: Any) -> None:
         evicted.append(adapter)
         engine.wake()
@@ -170,11 +180,9 @@ def assemble(
         max_resident=options.max_resident_adapters,
         on_change=lambda: engine.wake(),  # noqa: PLW0108 - the engine is made below
         on_evict=on_evict,
-        prepare_thread=lambda: torch.set_num_threads(1),
+        alone=alone,
+        prepare_thread=lambda: stay_single(own),
     )
-    # OpenMP keeps a team of workers for each thread that computes, and once there are more of them
-    # than cores, none waits actively any more: every operation of every step would then begin by
-    # waking one. So only the engine's thread has a team.
     runner = runtime.runner(
         store.adapter,
         lambda: engine.errands.run_one(),  # noqa: PLW0108 - the engine is made below

@@ -11,7 +11,7 @@ from torch import Tensor
 from remora.engine.attention import Attention
 from remora.engine.decoder import Decoder
 from remora.engine.errands import Errands
-from remora.engine.extents import Extent, size_for
+from remora.engine.extents import Extent
 from remora.engine.kv_cache import KVCache
 from remora.engine.request import SamplingParams
 from remora.engine.rope import places_of
@@ -51,7 +51,8 @@ class DecoderScorer:
         self, tokens: Sequence[int], adapter: Adapter | None, *, first: int = 0
     ) -> Iterator[Tensor]:
         """See `Scorer.scores`."""
-        extent = Extent(0, size_for(len(tokens)))
+        # Just as large as it must be: memory that is touched for the first time costs a lot.
+        extent = Extent(0, len(tokens))
         cache = KVCache(self._decoder.config, extent.size, self._dtype, self._device)
         row = Row(list(tokens), len(tokens), len(tokens), SamplingParams(), extent=extent)
         row.long = row.exceeds(self._decoder.config.switches_at)

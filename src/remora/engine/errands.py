@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from remora.errors import NotReady
@@ -31,6 +32,32 @@ class Errands:
             self._queue.append((function, future))
         self._on_post()
         return future.result()
+
+    @contextmanager
+    def standstill(self, seconds: float) -> Iterator[None]:
+        """Let the thread stand still during the block, from its next chance on and for so long at
+        most. The block waits for that.
+
+        What needs every core is sooner done alone than beside threads that wait for each other.
+        """
+        begun, done = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            begun.set()
+            done.wait(seconds)
+
+        entry: tuple[Callable[[], Any], Future[Any]] = stand, Future()
+        with self._lock:
+            is_open = not self._closed
+            if is_open:
+                self._queue.append(entry)
+        if is_open:
+            self._on_post()
+            begun.wait(seconds)
+        try:
+            yield
+        finally:
+            done.set()
 
     def run_one(self) -> bool:
         """Run the oldest call, if there is one; its exception goes to the caller."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import torch
@@ -20,7 +21,7 @@ from remora.lora.batch import LoraBatcher, LoraStep, Segment
 class ModelRunner:
     """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key.
 
-    ``run_errand`` is called between the first layers of a step until it has done something.
+    ``run_errand`` is called between the layers of a step, until it has taken a third of one.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class ModelRunner:
         self._cache = cache
         self._resident = resident
         self._run_errand = run_errand
+        self._step_seconds = 0.0
+        self._errand_seconds = 0.0
         self._dtype = dtype
         self._device = device
         # In float32 the products that a stack throws away cost more than the calls that it saves.
@@ -48,6 +51,8 @@ class ModelRunner:
     @torch.inference_mode()
     def run(self, step: Step, moves: list[CopyRow | ClearRow]) -> Tensor:
         """See `remora.engine.engine.Runner`."""
+        begin = time.perf_counter()
+        self._errand_seconds = 0.0
         self._cache.apply(moves)
         tokens = torch.tensor([token for chunk in step for token in _tokens(chunk)])
         positions = torch.tensor([place for chunk in step for place in _places(chunk)])
@@ -55,26 +60,28 @@ class ModelRunner:
         attention = Attention(self._decoder.config, self._cache, step, positions, self._dtype)
         lora, head_lora, last_rows = self._adapters(step)
         places = places_of(step, positions, self._decoder.config.switches_at)
-        hidden = self._decoder.forward(tokens, places, attention, lora, self._pause())
-        if not last_rows:
-            return hidden.new_empty(0, self._decoder.config.vocab)
-        if len(last_rows) != len(hidden):
-            hidden = hidden[torch.tensor(last_rows, device=self._device)]
-        return self._decoder.logits(hidden, head_lora)
+        hidden = self._decoder.forward(tokens, places, attention, lora, self._pause)
+        logits = self._logits(hidden, last_rows, head_lora)
+        self._step_seconds = time.perf_counter() - begin - self._errand_seconds
+        return logits
 
-    def _pause(self) -> Callable[[], None]:
-        """What a step does between its layers: a newcomer's proof need not wait for its end.
+    def _pause(self) -> None:
+        """What a step does between its layers: a newcomer need not wait for its end.
 
-        Later than in its first third it must: reading the newcomer has slowed this step already.
+        One pass over a few tokens takes less than a step, and no stream is to wait for longer: it
+        is begun only where others have left time for it.
         """
-        chances = 1 + self._decoder.config.layers // 3
+        if self._errand_seconds <= self._step_seconds / 3:
+            begin = time.perf_counter()
+            if self._run_errand():
+                self._errand_seconds += time.perf_counter() - begin
 
-        def pause() -> None:
-            nonlocal chances
-            if chances:
-                chances = 0 if self._run_errand() else chances - 1
-
-        return pause
+    def _logits(self, hidden: Tensor, rows: list[int], lora: LoraStep | None) -> Tensor:
+        if not rows:
+            return hidden.new_empty(0, self._decoder.config.vocab)
+        if len(rows) != len(hidden):
+            hidden = hidden[torch.tensor(rows, device=self._device)]
+        return self._decoder.logits(hidden, lora)
 
     def _adapters(self, step: Step) -> tuple[LoraStep | None, LoraStep | None, list[int]]:
         """The adapters' part in the layers, the same for the head, and the rows that it reads."""

@@ -13,7 +13,8 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class AdapterStore:
 
     ``on_change`` is called after a load has ended or an adapter was registered, ``on_evict`` when
     an adapter leaves memory; both in whichever thread that happens. All loading is done in one
-    thread, which calls ``prepare_thread`` once.
+    thread, which calls ``prepare_thread`` once. ``alone`` is held while an adapter is read.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class AdapterStore:
         max_resident: int,
         on_change: Callable[[], None],
         on_evict: Callable[[Any], None],
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
         prepare_thread: Callable[[], None] = lambda: None,
     ) -> None:
         self._check = check
         self._read_tokenizer = read_tokenizer
         self._load = load
         self._prove = prove
+        self._alone = alone
         self._max_resident = max_resident
         self._on_change = on_change
         self._on_evict = on_evict
@@ -255,9 +258,11 @@ class AdapterStore:
         # The digest is made beside all else: each takes a core from the streams, and two for half
         # of the time are better than one. Where the stamp will tell a change, the weights are read
         # before it is known.
-        digest = self._digester.submit(adapter_digest, folder)
-        plan = self._check(folder)
-        ahead = None if stamp is None else self._loader.submit(self._load, plan)
+        with self._alone():
+            digest = self._digester.submit(adapter_digest, folder)
+            plan = self._check(folder)
+            ahead = None if stamp is None else self._loader.submit(self._load, plan)
+            wait([digest] if ahead is None else [digest, ahead])
         version = self._version(folder, plan, Identity(digest.result(), stamp))
         if version.adapter is not None:
             return version
@@ -333,11 +338,15 @@ class AdapterStore:
         """Load and prove a version; ``ahead`` may hold it already."""
         assert version.plan is not None
         try:
-            adapter = self._load(version.plan) if ahead is None else ahead.result()
+            adapter = self._load_alone(version.plan) if ahead is None else ahead.result()
         finally:
             # Asked even where the load has failed: files that have changed are a likely cause.
             version.refuse_changed()
         return adapter, version.probe or self._prove(adapter, version.folder)
+
+    def _load_alone(self, plan: Plan) -> Any:
+        with self._alone():
+            return self._load(plan)
 
     def _load_version(self, version: Version) -> None:
         try:

@@ -8,7 +8,7 @@ shifts it. With the base's own output ``y`` all of them are ``gain * y + shift +
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -78,7 +78,13 @@ def update_of(
 
 
 def fuse(members: Sequence[tuple[slice, Update]], outputs: int, dtype: torch.dtype) -> Update:
-    """One update of a site from those of its parts, given with their rows of the site's outputs."""
+    """One update of a site from those of its parts, given with their rows of the site's outputs.
+
+    It shares no memory with ``down`` of theirs.
+    """
+    if len(members) == 1 and len(members[0][1].up) == outputs:
+        only = members[0][1]
+        return replace(only, down=only.down.to(dtype, copy=True), up=only.up.to(dtype))
     rank, inputs = sum(update.rank for _, update in members), members[0][1].down.shape[1]
     down = torch.empty(rank, inputs, dtype=dtype)
     up = torch.zeros(outputs, rank, dtype=dtype)

@@ -13,8 +13,9 @@ from torch import Tensor
 from remora.formats.safetensors_header import TensorEntry, read_header
 
 _DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-# An adapter has hundreds of small tensors, which lie in the file as they are asked for.
-_WINDOW_BYTES = 32 << 20
+# An adapter has hundreds of small tensors, which lie in the file as they are asked for. What is
+# larger is given back to the system after each use, and touching it anew takes longer than reading.
+_WINDOW_BYTES = 1 << 20
 
 
 class NotFinite(ValueError):

@@ -35,8 +35,10 @@ class Modules:
 
     def find(self, module: str) -> str | None:
         """The path in the base model that an adapter's path means."""
+        if module in self._sizes:
+            return module
         shorter = module.removeprefix("model.")
-        candidates = (module, f"model.{module}", shorter, f"model.language_model.{shorter}")
+        candidates = (f"model.{module}", shorter, f"model.language_model.{shorter}")
         return next((path for path in candidates if path in self._sizes), None)
 
     def size(self, path: str) -> tuple[int, int] | None:

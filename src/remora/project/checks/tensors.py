@@ -166,14 +166,12 @@ def _targets(modules: Modules, config: AdapterConfig) -> Iterator[str]:
         return  # A regular expression, or all-linear: made of the model that was trained.
     excluded = config.raw.get("exclude_modules") or []
     layers = _layers(config.raw.get("layers_to_transform"))
+    endings = tuple(f".{target}" for target in targets)
     for path in modules.linear():
-        layer = layer_of(path)
-        if (
-            any(path == target or path.endswith(f".{target}") for target in targets)
-            and not _excluded(path, excluded)
-            and (layers is None or layer is None or layer in layers)
-        ):
-            yield path
+        if (path.endswith(endings) or path in targets) and not _excluded(path, excluded):
+            layer = None if layers is None else layer_of(path)
+            if layers is None or layer is None or layer in layers:
+                yield path
 
 
 def _excluded(path: str, excluded: Any) -> bool:
