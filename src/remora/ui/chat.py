@@ -79,7 +79,7 @@ class ChatPage:
         self.history.click(self.act, asked, shown, **QUIET)
         self.stop.click(self.halt, queue=False, **QUIET)
         self.new.click(self.begin_anew, None, shown, **QUIET)
-        self.model.focus(self.refresh, self.model, self.listing, **QUIET)
+        self.model.focus(self.offer, self.model, self.listing, **QUIET)
         self.model.change(self.chosen, self.model, self.listing[1:], **QUIET)
         prompt = [self.conversation, self.model, self.system]
         gr.on(
@@ -95,10 +95,19 @@ class ChatPage:
         """Ask what is served. A choice that still is stays, also one that is made meanwhile."""
         served = await self.context.served(request)
         if served.named(name):
-            return [gr.Dropdown(choices=served.choices()), *[gr.skip() for _ in self.listing[1:]]]
+            return self._choices(served)
         model = favourite(served)
         choice = gr.Dropdown(choices=served.choices(), value=model.id if model else None)
         return [choice, state_of(served, model), *hints([model] if model else [])]
+
+    async def offer(self, request: gr.Request, name: str | None) -> list[Any]:
+        """The same for who is about to pick: what comes late must not undo a first pick."""
+        if name is None:
+            return self._choices(await self.context.served(request))
+        return await self.refresh(request, name)
+
+    def _choices(self, served: Served) -> list[Any]:
+        return [gr.Dropdown(choices=served.choices()), *[gr.skip() for _ in self.listing[1:]]]
 
     async def chosen(self, request: gr.Request, name: str | None) -> list[Any]:
         """Tell the state and the defaults of the model that was picked."""
