@@ -22,7 +22,6 @@ COLD, COLD_BASE = "cold", "cold_base"
 MEMORY, MEMORY_ADAPTERS, MEMORY_BEYOND = "memory", "memory_adapters", "memory_beyond"
 ADD, ADD_WAIT, WAIT_BEFORE, STEP = "add", "add_wait", "wait_before", "step"
 
-
 _LONGEST_STEP = 0.2  # [s]
 
 

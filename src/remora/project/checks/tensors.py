@@ -168,10 +168,12 @@ def _targets(modules: Modules, config: AdapterConfig) -> Iterator[str]:
     layers = _layers(config.raw.get("layers_to_transform"))
     endings = tuple(f".{target}" for target in targets)
     for path in modules.linear():
-        if (path.endswith(endings) or path in targets) and not _excluded(path, excluded):
-            layer = None if layers is None else layer_of(path)
-            if layers is None or layer is None or layer in layers:
-                yield path
+        if (
+            (path.endswith(endings) or path in targets)
+            and not _excluded(path, excluded)
+            and (layers is None or layer_of(path) in (None, *layers))
+        ):
+            yield path
 
 
 def _excluded(path: str, excluded: Any) -> bool:
