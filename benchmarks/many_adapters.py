@@ -68,11 +68,13 @@ def resident(server: servers.Server) -> int:
     return sum(card["loaded"] and card["parent"] is not None for card in cards)
 
 
-def launched(base: Path, adapters: Sequence[Path]) -> AbstractContextManager[servers.Server]:
-    """A server that knows these adapters."""
+def launched(
+    base: Path, adapters: Sequence[Path], *options: str
+) -> AbstractContextManager[servers.Server]:
+    """A server that knows these adapters, started with more options."""
     port = servers.free_port()
     command = REMORA.command(Start(Path(sys.executable), base, adapters, port, "cpu"))
-    return servers.running(command, port, {"HF_HUB_OFFLINE": "1", **REMORA.variables})
+    return servers.running([*command, *options], port, {"HF_HUB_OFFLINE": "1", **REMORA.variables})
 
 
 def measure(

@@ -127,10 +127,10 @@ def save_model(shape: Shape, folder: Path) -> Any:
         pad_token_id=CONTROL.index(ROLES["pad_token"]),
     )
     model = LlamaForCausalLM(config).to(torch.bfloat16)
-    # Their logits are zero and never the largest: what random weights say is whole words, with no
+    # Their logits are small and never the largest: what random weights say is whole words, with no
     # end-of-sequence and no half characters, so that every engine streams a chunk per token.
     with torch.no_grad():
-        model.get_input_embeddings().weight[:not_words] = 0
+        model.get_input_embeddings().weight[:not_words] *= 1e-3
     model.save_pretrained(folder)
     return model
 

@@ -52,6 +52,16 @@ def overflowing(source: Path, folder: Path) -> Path:
     return changed(source, folder, lambda name, w: w * 1e25)
 
 
+def silence(base: Path, tokens: list[int]) -> None:
+    """Give a base tokens that say nothing, and that nothing is added to."""
+    for shard in base.glob("*.safetensors"):
+        weights = load_file(shard)
+        shard.unlink()
+        if "model.embed_tokens.weight" in weights:
+            weights["model.embed_tokens.weight"][tokens] = 0
+        save_file(weights, shard, metadata={"format": "pt"})
+
+
 def overflow(base: Path) -> None:
     for shard in base.glob("*.safetensors"):
         weights = load_file(shard)
@@ -102,7 +112,7 @@ async def test_a_base_that_overflows_is_not_an_adapters_fault(tiny: Tinies, tmp_
 @pytest.mark.parametrize("family", ["llama2", "qwen3"])
 async def test_the_figures_are_the_oracles(tiny: Tinies, family: str) -> None:
     model = tiny(family)
-    read = ids_of(PROMPT)[:4]
+    read = ids_of(PROMPT)[:2]
     answer = [*read[1:], 0]
     base = model.oracle.scores(None, read[:1], answer)
     async with serving(model.base, model.adapters) as backend:
@@ -118,6 +128,17 @@ async def test_the_figures_are_the_oracles(tiny: Tinies, family: str) -> None:
             )
             assert probe.kl_divergence == pytest.approx(float(kl), rel=1e-3)
             assert probe.replay is None
+
+
+async def test_few_tokens_without_effect_are_no_verdict(tiny: Tinies, tmp_path: Path) -> None:
+    model = tiny()
+    base = Path(shutil.copytree(model.base, tmp_path / "base"))
+    silence(base, ids_of(PROMPT)[:2])
+    async with serving(base, {"all": model.adapters["all"]}) as backend:
+        await ask(backend, "all", [1], greedy(1))
+        probe = card(backend, "all").probe
+        assert probe is not None
+        assert probe.max_difference > 0
 
 
 class Trained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -16,6 +16,7 @@ from remora.engine.kv_cache import KVCache
 from remora.engine.request import SamplingParams
 from remora.engine.rope import places_of
 from remora.engine.scheduler import Chunk, Step
+from remora.engine.scorer import Result
 from remora.engine.sequence import Sequence as Row
 from remora.lora.adapter import Adapter
 from remora.lora.batch import LoraStep, Segment
@@ -48,8 +49,13 @@ class DecoderScorer:
         return self._positions
 
     def scores(
-        self, tokens: Sequence[int], adapter: Adapter | None, *, first: int = 0
-    ) -> Iterator[Tensor]:
+        self,
+        tokens: Sequence[int],
+        adapter: Adapter | None,
+        read: Callable[[Tensor], Result],
+        *,
+        first: int = 0,
+    ) -> Iterator[Result]:
         """See `Scorer.scores`."""
         # Just as large as it must be: memory that is touched for the first time costs a lot.
         extent = Extent(0, len(tokens))
@@ -59,11 +65,21 @@ class DecoderScorer:
         while row.remaining:
             count = min(row.remaining, _CHUNK)
             skip = min(max(first - row.computed, 0), count)
-            forward = partial(self._forward, Chunk(row, count), skip, cache, adapter)
-            yield self._errands.call(forward)
+            chunk = Chunk(row, count)
+            yield self._errands.call(partial(self._pass, chunk, skip, cache, adapter, read))
             row.computed += count
 
     @torch.inference_mode()
+    def _pass(
+        self,
+        chunk: Chunk,
+        skip: int,
+        cache: KVCache,
+        adapter: Adapter | None,
+        read: Callable[[Tensor], Result],
+    ) -> Result:
+        return read(self._forward(chunk, skip, cache, adapter))
+
     def _forward(self, chunk: Chunk, skip: int, cache: KVCache, adapter: Adapter | None) -> Tensor:
         """Scores after all tokens of a chunk but the first few, [count - skip, vocab]."""
         begin, count = chunk.sequence.computed, chunk.count

@@ -6,12 +6,14 @@ likely the adapter finds the token that stands there, and which it likes best.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from remora.engine.scorer import Scorer
 from remora.engine.tokenizer import Tokenizer
@@ -33,14 +35,14 @@ class _Line:
     answer: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Heard:
     """What the adapter thinks of each token of an answer: its log-probability, that of the best
     token, and which one that is."""
 
-    own: Sequence[float]
-    best: Sequence[float]
-    best_tokens: Sequence[int]
+    own: list[float]
+    best: list[float]
+    best_tokens: list[int]
 
 
 def replay(
@@ -107,21 +109,23 @@ def _listen(line: _Line, adapter: Any, scorer: Scorer) -> _Heard:
     tokens = [*line.prompt, *line.answer[:-1]]
     if len(tokens) > min(MAX_TOKENS, scorer.positions):
         raise AdapterBroken(f"{line.where}: {len(tokens)} tokens are too many")
-    own: list[float] = []
-    best: list[float] = []
-    best_tokens: list[int] = []
-    for scores in scorer.scores(tokens, adapter, first=len(line.prompt) - 1):
+    heard = _Heard([], [], [])
+
+    def hear(scores: Tensor) -> None:
         if not len(scores):
-            continue
+            return
         logprobs = scores.log_softmax(-1)
-        wanted = torch.tensor(line.answer[len(own) : len(own) + len(scores)])
-        own += logprobs.gather(1, wanted[:, None])[:, 0].tolist()
+        wanted = torch.tensor(line.answer[len(heard.own) : len(heard.own) + len(scores)])
+        heard.own += logprobs.gather(1, wanted[:, None])[:, 0].tolist()
         highest = logprobs.max(-1)
-        best += highest.values.tolist()
-        best_tokens += highest.indices.tolist()
-    if not torch.tensor(best).isfinite().all():
+        heard.best += highest.values.tolist()
+        heard.best_tokens += highest.indices.tolist()
+
+    for _ in scorer.scores(tokens, adapter, hear, first=len(line.prompt) - 1):
+        pass
+    if not all(map(math.isfinite, heard.best)):
         raise AdapterBroken(f"{line.where}: the adapter's scores are not finite")
-    return _Heard(own, best, best_tokens)
+    return heard
 
 
 def _compare_choice(line: _Line, heard: _Heard, tokenizer: Tokenizer) -> str | None:

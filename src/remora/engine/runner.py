@@ -21,7 +21,7 @@ from remora.lora.batch import LoraBatcher, LoraStep, Segment
 class ModelRunner:
     """A decoder with its KV cache. ``resident`` gives the adapter in memory of a pinned key.
 
-    ``run_errand`` is called between the layers of a step, until it has taken a third of one.
+    ``run_errand`` is called between the layers of a step, until it has taken half of one.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class ModelRunner:
     def _pause(self) -> None:
         """What a step does between its layers: a newcomer need not wait for its end.
 
-        One pass over a few tokens takes less than a step, and no stream is to wait for longer: it
-        is begun only where others have left time for it.
+        One pass over a few tokens takes half of a step of many streams, and no stream is to wait
+        for more than one: it is begun only where others have left time for it.
         """
-        if self._errand_seconds <= self._step_seconds / 3:
+        if self._errand_seconds <= self._step_seconds / 2:
             begin = time.perf_counter()
             if self._run_errand():
                 self._errand_seconds += time.perf_counter() - begin

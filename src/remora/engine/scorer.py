@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
+
+Result = TypeVar("Result")
 
 
 class Scorer(Protocol):
@@ -19,10 +21,18 @@ class Scorer(Protocol):
         """The most tokens of a sequence."""
         ...
 
-    def scores(self, tokens: Sequence[int], adapter: Any, *, first: int = 0) -> Iterator[Tensor]:
-        """What may follow the tokens from number ``first`` on: [tokens of a pass, vocab], float32
-        and on the CPU, pass by pass. ``adapter`` is one in memory, None for the base.
+    def scores(
+        self,
+        tokens: Sequence[int],
+        adapter: Any,
+        read: Callable[[Tensor], Result],
+        *,
+        first: int = 0,
+    ) -> Iterator[Result]:
+        """What ``read`` makes of the scores that may follow the tokens from number ``first`` on.
 
-        Raises `NotReady` when the engine is closed.
+        It is called for each pass, of 32 tokens at most, with [tokens, vocab] in float32 on the
+        CPU: in the engine's thread, whose cores another one would have to share. ``adapter`` is
+        one in memory, None for the base. Raises `NotReady` when the engine is closed.
         """
         ...

@@ -31,8 +31,9 @@ TEXT_FILES = (
 )
 # Some file systems keep times to two seconds.
 _SETTLED = 3_000_000_000  # ns
-# Digests are made beside a model that computes, or is being loaded.
-_PIECE = 16 << 20  # bytes
+# Digests are made beside a model that computes, or is being loaded. Memory for all of a file, which
+# is touched for the first time, can take longer than the digest.
+_PIECE = 4 << 20  # bytes
 
 Stamp = tuple[tuple[str, int, int, int, int], ...]
 

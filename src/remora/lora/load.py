@@ -39,7 +39,7 @@ def load_adapter(
             updates = _updates(plan, sites, base, read, dtype)
             vocabulary, head = load_vocabulary(plan, sites, base, read)
             # The others were copied; a view would keep all in memory that was read with it.
-            updates[sites.head] = head and replace(head, down=head.down.clone())
+            updates[sites.head] = head and replace(head, down=head.down.clone(), up=head.up.clone())
     except NotFinite as error:
         raise AdapterBroken(
             f"{path} holds NaN or infinite weights", hint="The training diverged; train again."

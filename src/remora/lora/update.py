@@ -52,11 +52,12 @@ def update_of(
 ) -> Update:
     """The update of a module's tensors, in float32.
 
-    ``weight`` [out, in] and ``bias`` [out] give the base's, where they are needed.
+    ``weight`` [out, in] and ``bias`` [out] give the base's, where they are needed. The tensors are
+    used up: what is multiplied in place need not be written to new memory.
     """
     gain = None
     if Role.DOWN in tensors:
-        down, up = tensors[Role.DOWN], tensors[Role.UP] * scale
+        down, up = tensors[Role.DOWN], tensors[Role.UP].mul_(scale)
     else:
         down = torch.zeros(0, inputs)
         up = torch.zeros(len(tensors[Role.BIAS]), 0)
@@ -80,11 +81,11 @@ def update_of(
 def fuse(members: Sequence[tuple[slice, Update]], outputs: int, dtype: torch.dtype) -> Update:
     """One update of a site from those of its parts, given with their rows of the site's outputs.
 
-    It shares no memory with ``down`` of theirs.
+    Its matrices share no memory with theirs.
     """
     if len(members) == 1 and len(members[0][1].up) == outputs:
         only = members[0][1]
-        return replace(only, down=only.down.to(dtype, copy=True), up=only.up.to(dtype))
+        return replace(only, down=only.down.to(dtype, copy=True), up=only.up.to(dtype, copy=True))
     rank, inputs = sum(update.rank for _, update in members), members[0][1].down.shape[1]
     down = torch.empty(rank, inputs, dtype=dtype)
     up = torch.zeros(outputs, rank, dtype=dtype)

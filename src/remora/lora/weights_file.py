@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from bisect import bisect_left
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Self
 
@@ -31,7 +32,7 @@ class WeightsFile:
 
     def __init__(self, path: Path) -> None:
         self._entries = read_header(path)
-        self._in_order = sorted(self._entries.values(), key=lambda entry: (entry.start, entry.stop))
+        self._in_order = sorted(self._entries.values(), key=_place)
         self._file = path.open("rb", buffering=0)
         self._window = torch.empty(0, dtype=torch.uint8)
         self._start = 0
@@ -52,11 +53,9 @@ class WeightsFile:
     def _read_from(self, first: TensorEntry) -> None:
         """Read a window of whole tensors, of one at least."""
         limit = first.start + _WINDOW_BYTES
-        held = [
-            entry
-            for entry in self._in_order
-            if entry is first or first.start <= entry.start <= entry.stop <= limit
-        ]
+        place = bisect_left(self._in_order, _place(first), key=_place)
+        held = [first]
+        held += takewhile(lambda entry: entry.stop <= limit, self._in_order[place + 1 :])
         # Tensors that were read before keep their own window alive.
         self._window = torch.empty(held[-1].stop - first.start, dtype=torch.uint8)
         self._start = first.start
@@ -88,3 +87,7 @@ def _is_finite(tensor: Tensor) -> bool:
     # NaN is the least and the greatest of all, and needs no mask as large as the tensor.
     least, greatest = tensor.aminmax()
     return math.isfinite(least) and math.isfinite(greatest)
+
+
+def _place(entry: TensorEntry) -> tuple[int, int]:
+    return entry.start, entry.stop

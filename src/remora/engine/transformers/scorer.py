@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from remora.engine.errands import Errands
+from remora.engine.scorer import Result
 from remora.engine.transformers.adapters import PeftAdapter
 from remora.engine.transformers.model import CausalModel
 
@@ -32,15 +33,28 @@ class TransformersScorer:
         return self._model.max_positions
 
     def scores(
-        self, tokens: Sequence[int], adapter: PeftAdapter | None, *, first: int = 0
-    ) -> Iterator[Tensor]:
+        self,
+        tokens: Sequence[int],
+        adapter: PeftAdapter | None,
+        read: Callable[[Tensor], Result],
+        *,
+        first: int = 0,
+    ) -> Iterator[Result]:
         """See `remora.engine.scorer.Scorer.scores`."""
         cache = self._model.new_cache()
         for begin in range(0, len(tokens), _CHUNK):
             piece = tokens[begin : begin + _CHUNK]
-            scores = self._errands.call(partial(self._forward, piece, cache, adapter))
-            yield scores[min(max(first - begin, 0), len(piece)) :]
+            skip = min(max(first - begin, 0), len(piece))
+            yield self._errands.call(partial(self._pass, piece, skip, cache, adapter, read))
 
     @torch.inference_mode()
-    def _forward(self, tokens: Sequence[int], cache: Any, adapter: PeftAdapter | None) -> Tensor:
-        return self._model.forward(tokens, cache, adapter, keep=len(tokens)).cpu()
+    def _pass(
+        self,
+        tokens: Sequence[int],
+        skip: int,
+        cache: Any,
+        adapter: PeftAdapter | None,
+        read: Callable[[Tensor], Result],
+    ) -> Result:
+        scores = self._model.forward(tokens, cache, adapter, keep=len(tokens)).cpu()
+        return read(scores[skip:])
