@@ -239,6 +239,18 @@ def test_models_side_by_side_with_one_seed_and_a_vote(page: Page, fake: FakeEndp
     assert {each["vote"] for each in second["answers"]} == {"same"}
 
 
+def test_a_choice_that_was_cleared_is_left_to_who_picks(page: Page, fake: FakeEndpoint) -> None:
+    go_to(page, "Compare")
+    picked = page.locator("#compare-models .token")
+    expect(picked).to_have_count(2)
+    page.locator("#compare-models .token-remove.remove-all").click()
+    expect(picked).to_have_count(0)
+    fake.models = [*MODELS, {"id": "new", "parent": "base"}]
+    page.locator("#compare-models input").click()
+    page.get_by_role("option", name="new").click()
+    expect(picked).to_have_text([re.compile("^new")])
+
+
 def test_three_and_four_models_side_by_side_and_no_fifth(page: Page, fake: FakeEndpoint) -> None:
     versions = [{"id": f"tone-v{number}", "parent": "base"} for number in (1, 2, 3, 4)]
     fake.models = [MODELS[0], *versions]

@@ -37,7 +37,7 @@ class ModelPicker:
 
     def connect(self, fields: Sequence[gr.components.Component]) -> None:
         """Keep the list up to date, and the ``fields`` of `parameter_fields` with the choice."""
-        self.dropdown.focus(self.refresh, self.dropdown, self.dropdown, **QUIET)
+        self.dropdown.focus(self.offer, self.dropdown, self.dropdown, **QUIET)
         self.dropdown.change(self.chosen, self.dropdown, [*fields[: len(NUMBERS)]], **QUIET)
 
     async def refresh(self, request: gr.Request, names: Sequence[str]) -> Any:
@@ -47,6 +47,12 @@ class ModelPicker:
         if kept and kept == names:  # The choice is left alone: another may be made meanwhile.
             return gr.Dropdown(choices=served.choices())
         return gr.Dropdown(choices=served.choices(), value=kept or first_pair(served))
+
+    async def offer(self, request: gr.Request, names: Sequence[str]) -> Any:
+        """The same for who is about to pick: what comes late must not undo a first pick."""
+        if not names:
+            return gr.Dropdown(choices=(await self.context.served(request)).choices())
+        return await self.refresh(request, names)
 
     async def chosen(self, request: gr.Request, names: Sequence[str]) -> list[Any]:
         """Tell the defaults of the models that were picked."""
