@@ -312,6 +312,17 @@ def test_settings_of_the_project_count(files: Files, remora: Remora, tmp_path: P
     assert all(event["model"] == "tone" for event in ran.events[:-1])
 
 
+def test_a_type_that_the_machine_chooses_is_not_foretold(files: Files, remora: Remora) -> None:
+    for shard in files.base.glob("*.safetensors"):
+        halves = {name: tensor.bfloat16() for name, tensor in load_file(shard).items()}
+        shard.unlink()
+        save_file(halves, shard)
+    ran = remora("check", str(files.base), str(files.adapter), "--json")
+    assert found(ran) == [("note", "precision")]
+    reason = "it was saved as F32, and is rounded to BF16 on a machine that is fast in that"
+    assert ran.events[0]["reason"] == reason
+
+
 def test_float16_is_warned_of(files: Files, remora: Remora, tmp_path: Path) -> None:
     (tmp_path / "remora.toml").write_text(
         '[model]\nbase = "Tiny-1B"\ndtype = "float16"\n[adapters]\ntone = "out/tone"\n',

@@ -29,7 +29,8 @@ def check_precision(
         reason = f"it was saved as {saved}, its base model is {_commonest(base.tensors)}"
         return [Diagnostic(rules.PRECISION_RANGE, name, WEIGHTS_FILE, f"{reason}; served as F16")]
     if _DIGITS[served] < _DIGITS[saved]:
-        reason = f"it was saved as {saved}, and is rounded to {served}"
+        where = "" if dtype in _NAMES else " on a machine that is fast in that"
+        reason = f"it was saved as {saved}, and is rounded to {served}{where}"
         return [Diagnostic(rules.PRECISION, name, WEIGHTS_FILE, reason)]
     return []
 
