@@ -26,7 +26,7 @@ SECONDS = 20
 class Shelf:
     """A store whose adapters are folders of two small files."""
 
-    def __init__(self, folder: Path, max_resident: int = 2) -> None:
+    def __init__(self, folder: Path, max_resident: int = 2, *, rehearses: bool = False) -> None:
         self.folder = folder
         self.changed = threading.Event()
         self.evicted: list[Adapter] = []
@@ -46,6 +46,7 @@ class Shelf:
             on_change=self.changed.set,
             on_evict=self.evicted.append,
             alone=self.alone,
+            rehearses=rehearses,
         )
 
     @contextmanager
@@ -130,6 +131,20 @@ def test_what_has_room_is_loaded_ahead_once(shelf: Shelf) -> None:
     assert shelf.loads == 2, "nothing gives way to it"
     states = [shelf.version(name).state for name in ("a", "b", "c")]
     assert states == [VersionState.READY, VersionState.READY, VersionState.REGISTERED]
+
+
+def test_it_rehearses_once_where_one_more_has_room(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, rehearses=True)
+    shelf.store.load_ahead()
+    shelf.store.register("a", shelf.write("a"))
+    shelf.changed.clear()
+    shelf.store.load_ahead()
+    assert shelf.changed.wait(SECONDS)
+    for _ in range(2):
+        shelf.store.load_ahead()
+    shelf.store.add("b", shelf.write("b"), replace=False)  # The loader has come to what was before.
+    assert (shelf.loads, shelf.proofs, shelf.store.resident) == (3, 2, 2)
+    shelf.store.close()
 
 
 def test_the_engine_gives_way_while_an_adapter_is_read_and_proves_it_then(shelf: Shelf) -> None:

@@ -162,9 +162,11 @@ def assemble(
         read_probe_file(folder)
         return plan
 
+    # On transformers' code an adapter is loaded by an errand.
+    reads_beside = runtime.name == "remora" and runtime.device == "cpu"
+
     def alone() -> AbstractContextManager[None]:
-        # On transformers' code an adapter is loaded by an errand.
-        if runtime.name == "remora" and runtime.device == "cpu" and threads >= len(own):
+        if reads_beside and threads >= len(own):
             return engine.errands.standstill(_STANDSTILL_SECONDS)
         return nullcontext()
 
@@ -182,6 +184,7 @@ def assemble(
         on_evict=on_evict,
         alone=alone,
         prepare_thread=lambda: stay_single(own),
+        rehearses=reads_beside,
     )
     runner = runtime.runner(
         store.adapter,

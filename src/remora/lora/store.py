@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class AdapterStore:
 
     ``on_change`` is called after a load has ended or an adapter was registered, ``on_evict`` when
     an adapter leaves memory; both in whichever thread that happens. All loading is done in one
-    thread, which calls ``prepare_thread`` once. ``alone`` is held while an adapter is read.
+    thread, which calls ``prepare_thread`` once. ``alone`` is held while an adapter is read. With
+    ``rehearses`` one is read once more, ahead, so that the next to come finds memory for it.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class AdapterStore:
         on_evict: Callable[[Any], None],
         alone: Callable[[], AbstractContextManager[None]] = nullcontext,
         prepare_thread: Callable[[], None] = lambda: None,
+        rehearses: bool = False,
     ) -> None:
         self._check = check
         self._read_tokenizer = read_tokenizer
@@ -62,6 +64,7 @@ class AdapterStore:
         self._max_resident = max_resident
         self._on_change = on_change
         self._on_evict = on_evict
+        self._rehearses = rehearses
         self._lock = threading.RLock()
         self._names: dict[str, Version] = {}
         self._versions: dict[str, Version] = {}
@@ -97,7 +100,8 @@ class AdapterStore:
 
     def load_ahead(self) -> None:
         """Begin to load one more adapter that was never in memory, if there is room and none is
-        being loaded: it is proved before anybody asks for it, and the first request finds it."""
+        being loaded: it is proved before anybody asks for it, and the first request finds it.
+        After the last of them, rehearse once."""
         with self._lock:
             versions = self._versions.values()
             if len(self._resident) >= self._max_resident or any(
@@ -108,6 +112,10 @@ class AdapterStore:
                 if version.state is VersionState.REGISTERED and version.probe is None:
                     self._begin_load(version)
                     return
+            if self._rehearses and self._resident:
+                self._rehearses = False
+                version = next(iter(self._resident.values()))
+                self._loader.submit(self._rehearse, version.plan)
 
     def add(self, name: str, folder: Path, *, replace: bool) -> None:
         """Check, load and publish an adapter, or leave everything as it was.
@@ -347,6 +355,12 @@ class AdapterStore:
     def _load_alone(self, plan: Plan) -> Any:
         with self._alone():
             return self._load(plan)
+
+    def _rehearse(self, plan: Any) -> None:
+        """Read an adapter and forget it: memory that a process touches for the first time can take
+        longer than all the rest, and what it gives back stays with it."""
+        with suppress(RemoraError):  # Its files may be gone.
+            self._load(plan)
 
     def _load_version(self, version: Version) -> None:
         try:
