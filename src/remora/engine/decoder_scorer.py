@@ -16,12 +16,10 @@ from remora.engine.kv_cache import KVCache
 from remora.engine.request import SamplingParams
 from remora.engine.rope import places_of
 from remora.engine.scheduler import Chunk, Step
-from remora.engine.scorer import Result
+from remora.engine.scorer import PASS, Result
 from remora.engine.sequence import Sequence as Row
 from remora.lora.adapter import Adapter
 from remora.lora.batch import LoraStep, Segment
-
-_CHUNK = 32  # Tokens of one pass, which then takes about as long as a step.
 
 
 class DecoderScorer:
@@ -63,7 +61,7 @@ class DecoderScorer:
         row = Row(list(tokens), len(tokens), len(tokens), SamplingParams(), extent=extent)
         row.long = row.exceeds(self._decoder.config.switches_at)
         while row.remaining:
-            count = min(row.remaining, _CHUNK)
+            count = min(row.remaining, PASS)
             skip = min(max(first - row.computed, 0), count)
             chunk = Chunk(row, count)
             yield self._errands.call(partial(self._pass, chunk, skip, cache, adapter, read))

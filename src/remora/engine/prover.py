@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from remora.engine.replay import replay
-from remora.engine.scorer import Scorer
+from remora.engine.scorer import PASS, Scorer
 from remora.engine.tokenizer_pool import TokenizerPool
 from remora.errors import AdapterBroken, ModelError
 from remora.lora.probe import ProbeResult
@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 PROMPT = "The sea is deep, and 2 + 3 = 5."
 # The second is the first that attends to another one, and each takes its time.
 _FEW = 2
-_MANY = 32
 
 
 class Prover:
@@ -33,7 +32,7 @@ class Prover:
     def __init__(self, scorer: Scorer, tokenizers: TokenizerPool) -> None:
         self._scorer = scorer
         self._tokenizers = tokenizers
-        self._prompt = tokenizers.base.encode(PROMPT, add_special_tokens=True)[:_MANY]
+        self._prompt = tokenizers.base.encode(PROMPT, add_special_tokens=True)[:PASS]
         self._lock = threading.Lock()
         self._base: Tensor | None = None
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeVar
 from torch import Tensor
 
 Result = TypeVar("Result")
+PASS = 32
+"""Tokens of one pass at most, which then takes about as long as a step."""
 
 
 class Scorer(Protocol):
@@ -31,7 +33,7 @@ class Scorer(Protocol):
     ) -> Iterator[Result]:
         """What ``read`` makes of the scores that may follow the tokens from number ``first`` on.
 
-        It is called for each pass, of 32 tokens at most, with [tokens, vocab] in float32 on the
+        It is called for each pass, of `PASS` tokens at most, with [tokens, vocab] in float32 on the
         CPU: in the engine's thread, whose cores another one would have to share. ``adapter`` is
         one in memory, None for the base. Raises `NotReady` when the engine is closed.
         """

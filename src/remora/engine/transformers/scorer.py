@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from remora.engine.errands import Errands
-from remora.engine.scorer import Result
+from remora.engine.scorer import PASS, Result
 from remora.engine.transformers.adapters import PeftAdapter
 from remora.engine.transformers.model import CausalModel
-
-_CHUNK = 32  # Tokens of one pass, which then takes about as long as a step.
 
 
 class TransformersScorer:
@@ -42,8 +40,8 @@ class TransformersScorer:
     ) -> Iterator[Result]:
         """See `remora.engine.scorer.Scorer.scores`."""
         cache = self._model.new_cache()
-        for begin in range(0, len(tokens), _CHUNK):
-            piece = tokens[begin : begin + _CHUNK]
+        for begin in range(0, len(tokens), PASS):
+            piece = tokens[begin : begin + PASS]
             skip = min(max(first - begin, 0), len(piece))
             yield self._errands.call(partial(self._pass, piece, skip, cache, adapter, read))
 
